@@ -1,0 +1,1 @@
+"""Networks and samplers: pure torch, no files, no threads. Import the module you need; nothing loads here."""
