@@ -1,0 +1,1 @@
+"""Offline rooms: procedural sounds, imitations, and the runs that train the house preset."""

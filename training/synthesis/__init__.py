@@ -1,0 +1,1 @@
+"""Procedural sounds and synthetic voices that the house preset is trained on."""
