@@ -1,0 +1,1 @@
+"""Engine: a warm model turns a request into a clip."""

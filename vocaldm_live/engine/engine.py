@@ -1,0 +1,225 @@
+"""Engine: one preset, loaded once and kept warm, that turns requests into clips one by one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vocaldm_live.checkpoints.preset import Preset, load_modules
+from vocaldm_live.engine.hearing import Hearing
+from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
+from vocaldm_live.errors import RequestError
+from vocaldm_live.model.denoise import denoise_from
+from vocaldm_live.model.guidance import guided
+from vocaldm_live.model.samplers import SAMPLERS, Cancelled, SeededNoise
+from vocaldm_live.model.unet import Condition
+from vocaldm_live.model.vocoder import draw_noise, griffin_lim
+from vocaldm_live.sound.audio import Sound, check_imitation
+from vocaldm_live.sound.mel import log_mel
+
+LATENT_MULTIPLE = 8
+GRIFFIN_LIM_ITERATIONS = 32
+
+__all__ = ["Cancelled", "Engine", "choose_device"]
+
+
+class Engine:
+    """A loaded preset on a device. Requests are served one at a time; any thread may ask."""
+
+    def __init__(self, preset: Preset, device: str = "auto") -> None:
+        self.preset = preset
+        self.device = choose_device(device)
+        self.modules = load_modules(preset, self.device)
+        self._channels_last()
+        self._hearing = Hearing(self.modules, self.device)
+        self._denoise = denoise_from(self.modules.unet, self.modules.schedule, preset.header.parts.unet.prediction)
+        self._lock = threading.Lock()
+
+    def warm(self, seconds: float = 3.0) -> float:
+        """Run once over a made-up gesture, so that the first request is as fast as the tenth; returns seconds taken."""
+        begun = time.perf_counter()
+        times = np.arange(int(seconds * 48000)) / 48000.0
+        tone = (0.3 * np.sin(2 * np.pi * 220.0 * times) * np.exp(-times)).astype(np.float32)
+        self.generate(Request(Sound(tone, 48000), "warm-up"))
+        return time.perf_counter() - begun
+
+    def generate(
+        self,
+        request: Request,
+        progress: Callable[[Progress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Clip:
+        """Make the clip of a request.
+
+        Raises RequestError or SoundError for what cannot be done, memory that ran out included, and
+        Cancelled within one step of `cancelled` turning true; the engine goes on after either.
+        """
+        return self.generate_batch([request], progress, cancelled)[0]
+
+    def generate_batch(
+        self,
+        requests: Sequence[Request],
+        progress: Callable[[Progress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> list[Clip]:
+        """Make the clips of requests that differ in their seeds alone, in one batch (variations)."""
+        resolved = [resolve(request, self.preset.header) for request in requests]
+        if not resolved:
+            return []
+        first = resolved[0]
+        if any(other.with_seed(first.seed) != first and not _same(other, first) for other in resolved[1:]):
+            raise RequestError("Requests of one batch may differ in their seeds only: send the others by themselves.")
+        check_imitation(first.imitation, first.name)
+        if first.like is not None:
+            check_imitation(first.like, "the example sound")
+        with self._lock:
+            try:
+                return self._make(resolved, progress, cancelled)
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                self._free_memory()
+                raise RequestError(
+                    f"Memory ran out for {first.seconds:.1f} s x {len(resolved)}: ask for a shorter duration or fewer variations."
+                ) from error
+
+    def resynthesise(self, sound: Sound) -> np.ndarray:
+        """A sound through VAE and vocoder alone, float32 at the geometry's rate: the best that any clip could be."""
+        geometry = self.modules.geometry
+        samples = sound.at(geometry.sample_rate).samples
+        block = geometry.hop * geometry.factor
+        padded = np.pad(samples, (0, -len(samples) % block))
+        with self._lock, torch.inference_mode():
+            mel = log_mel(torch.from_numpy(padded)[None].to(self.device), geometry)
+            latent = self.modules.vae.encode(mel)
+            return self._vocode(self.modules.vae.decode(latent), [0])[0, : len(samples)].cpu().numpy()
+
+    def _make(
+        self,
+        resolved: Sequence[ResolvedRequest],
+        progress: Callable[[Progress], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> list[Clip]:
+        request = resolved[0]
+        count = len(resolved)
+        geometry = self.modules.geometry
+
+        def tell(stage: str, step: int, steps: int) -> None:
+            if progress is not None:
+                progress(Progress(request.id, stage, step, steps))
+
+        clock = [time.perf_counter()]
+        with torch.inference_mode():
+            tell("encode", 0, 1)
+            sketch, level_db = self._hearing.sketch(request)
+            clock.append(time.perf_counter())
+            vector = self._hearing.vector(request).expand(count, -1)
+            length = round(request.seconds * geometry.sample_rate)
+            frames = geometry.latent_frames(length)
+            padded = -(-frames // LATENT_MULTIPLE) * LATENT_MULTIPLE
+            image = self._hearing.image(sketch.fitted(padded * geometry.factor), request.follow).expand(count, -1, -1, -1)
+            self._settle()
+            clock.append(time.perf_counter())
+            tell("sample", 0, request.steps)
+            latent = self._sample(resolved, Condition(vector, image), padded, tell, cancelled)
+            self._settle()
+            clock.append(time.perf_counter())
+            if cancelled is not None and cancelled():
+                raise Cancelled("The request was cancelled before decoding.")
+            tell("decode", 0, 1)
+            mel = self.modules.vae.decode(latent[:, :, :frames])
+            self._settle()
+            clock.append(time.perf_counter())
+            samples = self._vocode(mel, [one.seed for one in resolved])[:, :length].float().cpu().numpy()
+            clock.append(time.perf_counter())
+            tell("decode", 1, 1)
+        spent = {
+            name: 1000.0 * (end - begin)
+            for name, begin, end in zip(("sketch", "embed", "sample", "vae", "vocode"), clock, clock[1:], strict=False)
+        }
+        timings = {
+            "encode": spent["sketch"] + spent["embed"],
+            "sample": spent["sample"],
+            "decode": spent["vae"] + spent["vocode"],
+            **spent,
+        }
+        return [
+            Clip(np.ascontiguousarray(row), geometry.sample_rate, one, dict(timings), level_db)
+            for row, one in zip(samples, resolved, strict=True)
+        ]
+
+    def _sample(
+        self,
+        resolved: Sequence[ResolvedRequest],
+        condition: Condition,
+        frames: int,
+        tell: Callable[[str, int, int], None],
+        cancelled: Callable[[], bool] | None,
+    ) -> Tensor:
+        request = resolved[0]
+        geometry, parameters = self.modules.geometry, self.preset.header.parameters
+        null = Condition(self.modules.adapter.null_condition(len(resolved)), condition.image)
+        low, high = parameters.guidance_interval
+        lean = guided(
+            self._denoise, condition, null, request.guidance, (float(low), float(high)), parameters.guidance_rescale
+        )
+        noise = SeededNoise([one.seed for one in resolved], device=self.device)
+        return SAMPLERS[request.sampler](
+            lean,
+            noise.initial(geometry.latent_channels, frames, geometry.latent_bins).contiguous(memory_format=torch.channels_last),
+            self.modules.schedule,
+            request.steps,
+            eta=request.eta,
+            noise_source=noise,
+            callback=lambda index, total, x_0: tell("sample", index + 1, total),
+            cancelled=cancelled,
+        )
+
+    def _vocode(self, mel: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Log-mel `[batch, bands, frames]` to samples; each clip's noise comes from its own seed."""
+        geometry = self.modules.geometry
+        vocoder = self.modules.vocoder
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        if vocoder is None:
+            rows = [griffin_lim(row[None], geometry, GRIFFIN_LIM_ITERATIONS, generator=g) for row, g in zip(mel, generators, strict=True)]
+            return torch.cat(rows)
+        noise = torch.cat([draw_noise(1, mel.shape[2], geometry, generator) for generator in generators])
+        return vocoder(mel, noise=noise.to(mel.device))
+
+    def _channels_last(self) -> None:
+        for module in (self.modules.unet, self.modules.vae):
+            module.to(memory_format=torch.channels_last)
+
+    def _settle(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def _free_memory(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; auto takes CUDA, then MPS, then the CPU. RequestError where it is not there."""
+    has_cuda = torch.cuda.is_available()
+    has_mps = torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
+    if name not in ("cpu", "cuda", "mps"):
+        raise RequestError(f"device is {name!r}: choose auto, cpu, cuda or mps.")
+    if (name == "cuda" and not has_cuda) or (name == "mps" and not has_mps):
+        raise RequestError(f"device {name} is not available here: choose auto or cpu.")
+    return torch.device(name)
+
+
+def _same(one: ResolvedRequest, other: ResolvedRequest) -> bool:
+    """Whether two requests differ in their seeds alone; sounds are compared by identity."""
+    keys = [key for key in vars(one) if key not in ("seed", "imitation", "like", "id", "name")]
+    return (
+        one.imitation is other.imitation
+        and one.like is other.like
+        and all(getattr(one, key) == getattr(other, key) for key in keys)
+    )

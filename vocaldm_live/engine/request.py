@@ -1,0 +1,149 @@
+"""Request: what is asked of the engine, and what comes back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vocaldm_live.errors import RequestError
+from vocaldm_live.sound.audio import LONGEST_SECONDS, Sound
+
+if TYPE_CHECKING:
+    from vocaldm_live.checkpoints.header import PresetHeader
+
+HIGHEST_SEED = 2**32 - 1
+LONGEST_TAIL = 5.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One clip to make. None stands for the preset's default; `resolve` puts it in.
+
+    imitation: the voice; like: a sound whose timbre stands in for the voice's, by `like_weight` 0..1;
+    duration: seconds without the tail, None: as long as the imitation; unconditional: the learned null
+    instead of any vector (an anchor of `evaluate`).
+    """
+
+    imitation: Sound
+    name: str = "imitation"
+    seed: int = 0
+    steps: int | None = None
+    guidance: float | None = None
+    follow: float | None = None
+    sampler: str | None = None
+    eta: float = 0.0
+    like: Sound | None = None
+    like_weight: float = 1.0
+    duration: float | None = None
+    tail: float | None = None
+    unconditional: bool = False
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class ResolvedRequest:
+    """A request with every value in place and legal."""
+
+    imitation: Sound
+    name: str
+    seed: int
+    steps: int
+    guidance: float
+    follow: float
+    sampler: str
+    eta: float
+    like: Sound | None
+    like_weight: float
+    duration: float | None
+    tail: float
+    unconditional: bool
+    id: str
+
+    @property
+    def seconds(self) -> float:
+        """Length of the clip, tail included."""
+        return (self.imitation.seconds if self.duration is None else self.duration) + self.tail
+
+    def with_seed(self, seed: int) -> ResolvedRequest:
+        """The same request with another seed."""
+        return replace(self, seed=seed)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request is: stage (encode, sample, decode), step of steps within it."""
+
+    id: str
+    stage: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Samples float32 `[n]`, how they were asked for, and what it took in milliseconds by stage.
+
+    level_db: gain that brought the imitation's sketch to the reference level before it was followed.
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    request: ResolvedRequest
+    timings_ms: dict[str, float]
+    level_db: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
+    """The request with the preset's defaults; RequestError names the first value that is not legal."""
+    parameters = header.parameters
+    steps = parameters.steps.default if request.steps is None else request.steps
+    guidance = parameters.guidance.default if request.guidance is None else request.guidance
+    follow = parameters.follow.default if request.follow is None else request.follow
+    sampler = parameters.sampler.default if request.sampler is None else request.sampler
+    tail = parameters.tail_seconds if request.tail is None else request.tail
+    steps = _whole("steps", steps, int(parameters.steps.low), int(parameters.steps.high))
+    guidance = _number("guidance", guidance, parameters.guidance.low, parameters.guidance.high)
+    follow = _number("follow", follow, parameters.follow.low, parameters.follow.high)
+    if sampler not in parameters.sampler.choices:
+        raise RequestError(f"sampler is {sampler!r}: choose one of {', '.join(parameters.sampler.choices)}.")
+    duration = request.duration
+    if duration is not None:
+        duration = _number("duration", duration, 0.05, LONGEST_SECONDS, " s")
+    return ResolvedRequest(
+        request.imitation,
+        request.name,
+        _whole("seed", request.seed, 0, HIGHEST_SEED),
+        steps,
+        guidance,
+        follow,
+        sampler,
+        _number("eta", request.eta, 0.0, 1.0),
+        request.like,
+        _number("like weight", request.like_weight, 0.0, 1.0),
+        duration,
+        _number("tail", tail, 0.0, LONGEST_TAIL, " s"),
+        request.unconditional,
+        request.id,
+    )
+
+
+def _number(name: str, value: Any, low: float, high: float, unit: str = "") -> float:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or not low <= value <= high:
+        raise RequestError(f"{name} is {value!r}: give a number from {low:g} to {high:g}{unit}.")
+    return float(value)
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= int(value) <= high:
+        raise RequestError(f"{name} is {value!r}: give a whole number from {low} to {high}.")
+    return int(value)

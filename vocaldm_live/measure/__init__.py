@@ -1,0 +1,1 @@
+"""How well a clip follows an imitation, and pictures of it. Imports numpy and `sound` only."""

@@ -1,0 +1,36 @@
+"""Overlap-add: STFT frames back to samples, framed like `sound.mel.stft_magnitude`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vocaldm_live.sound.geometry import Geometry
+
+
+def inverse_stft(spectrum: Tensor, geometry: Geometry) -> Tensor:
+    """Complex `[batch, n_fft / 2 + 1, frames]` to samples `[batch, frames * hop]`, Hann window both ways.
+
+    The (n_fft - hop) / 2 samples that framing adds on each side are cut off again, so a clip is
+    exactly as long as its frames ("same" padding, Vocos, arXiv 2306.00814, section 3.3).
+    """
+    size, hop = geometry.n_fft, geometry.hop
+    frames = spectrum.shape[-1]
+    window = torch.hann_window(size, device=spectrum.device)
+    pieces = torch.fft.irfft(spectrum, size, dim=1, norm="backward") * window[None, :, None]
+    total = (frames - 1) * hop + size
+    added = torch.nn.functional.fold(pieces, (1, total), (1, size), stride=(1, hop))[:, 0, 0]
+    squared = (window**2)[None, :, None].expand(1, size, frames)
+    weight = torch.nn.functional.fold(squared, (1, total), (1, size), stride=(1, hop))[0, 0, 0]
+    pad = (size - hop) // 2
+    end = pad + frames * hop
+    return added[:, pad:end] / weight[pad:end].clamp_min(1e-3)
+
+
+def stft(samples: Tensor, geometry: Geometry) -> Tensor:
+    """Complex STFT `[batch, n_fft / 2 + 1, n / hop]` of samples `[batch, n]`; inverse of `inverse_stft`."""
+    size, hop = geometry.n_fft, geometry.hop
+    pad = (size - hop) // 2
+    padded = torch.nn.functional.pad(samples, (pad, pad))
+    window = torch.hann_window(size, device=samples.device)
+    return torch.stft(padded, size, hop, size, window, center=False, return_complex=True)

@@ -1,0 +1,95 @@
+"""UNet: the house's denoiser, the AudioLDM family's blocks with a sketch added at the input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+
+from vocaldm_live.model.adapter import CONDITION_SIZE
+from vocaldm_live.model.sketch_image import image_channels
+from vocaldm_live.sound.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a clip is (vector `[batch, 512]`) and how it moves (image `[batch, channels, T / 4, 16]`, zeros: free)."""
+
+    vector: Tensor
+    image: Tensor
+
+    def join(self, other: Condition) -> Condition:
+        """Both in one batch, this one's rows first."""
+        return Condition(torch.cat((self.vector, other.vector)), torch.cat((self.image, other.image)))
+
+
+class SketchedInput(nn.Module):
+    """The UNet's first convolution, plus a bias-free projection of the sketch image that begins at zero.
+
+    Takes latent and image stacked, `[batch, latent + image channels, T / 4, bins]`. An image of zeros adds
+    exactly nothing (the zero convolution of ControlNet, arXiv 2302.05543).
+    """
+
+    def __init__(self, first: nn.Module, latent_channels: int, sketch_channels: int, width: int) -> None:
+        super().__init__()
+        self.first = first
+        self.latent_channels = latent_channels
+        self.sketch = nn.Conv2d(sketch_channels, width, 3, padding=1, bias=False)
+        nn.init.zeros_(self.sketch.weight)
+
+    def forward(self, stacked: Tensor) -> Tensor:
+        """`[batch, width, T / 4, bins]`."""
+        latent, image = stacked[:, : self.latent_channels], stacked[:, self.latent_channels :]
+        return self.first(latent) + self.sketch(image)
+
+
+class SketchUNet(nn.Module):
+    """Predicts v from a noisy latent `[batch, 8, T / 4, 16]`, timesteps `[batch]` and a Condition.
+
+    The vector enters as AudioLDM's does: beside the timestep embedding, into every residual block. It is
+    a unit vector and is brought to unit elements here.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        channels: Sequence[int] = (32, 64, 96, 160),
+        layers: int = 1,
+        attention_from: int = 2,
+        head_width: int = 32,
+        groups: int = 8,
+    ) -> None:
+        super().__init__()
+        levels = len(channels)
+        has_attention = [level >= attention_from for level in range(levels)]
+        config: dict[str, Any] = {
+            "sample_size": 128,
+            "in_channels": geometry.latent_channels,
+            "out_channels": geometry.latent_channels,
+            "down_block_types": tuple("CrossAttnDownBlock2D" if has else "DownBlock2D" for has in has_attention),
+            "up_block_types": tuple("CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(has_attention)),
+            "block_out_channels": tuple(channels),
+            "layers_per_block": layers,
+            "cross_attention_dim": tuple(channels),
+            "class_embed_type": "simple_projection",
+            "projection_class_embeddings_input_dim": CONDITION_SIZE,
+            "class_embeddings_concat": True,
+            # diffusers' name notwithstanding this is the number of heads.
+            "attention_head_dim": tuple(max(1, width // head_width) for width in channels),
+            "norm_num_groups": groups,
+        }
+        self.network = UNet2DConditionModel(**config)
+        self.network.conv_in = SketchedInput(
+            self.network.conv_in, geometry.latent_channels, image_channels(geometry), channels[0]
+        )
+
+    def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        """v `[batch, 8, T / 4, 16]`."""
+        vector = condition.vector * math.sqrt(CONDITION_SIZE)
+        stacked = torch.cat((x_t, condition.image.to(x_t)), dim=1)
+        return self.network(stacked, t, None, class_labels=vector.to(x_t), return_dict=False)[0]

@@ -1,0 +1,67 @@
+"""VAE: log-mel images to latents and back (diffusers' AutoencoderKL, two levels down, no attention)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from vocaldm_live.sound.geometry import Geometry
+from vocaldm_live.sound.mel import fold, unfold
+
+
+class MelVAE(nn.Module):
+    """Between log-mel `[batch, mel_bands, frames]` and standardised latents `[batch, 8, frames / 4, bins]`.
+
+    `latent_mean` and `latent_scale` `[8]` make every latent channel zero mean and unit variance over the
+    training set; they are measured once, by `fit`. Attention is left out, so cost grows with length only.
+    """
+
+    latent_mean: Tensor
+    latent_scale: Tensor
+
+    def __init__(self, geometry: Geometry, channels: Sequence[int] = (16, 32, 64), layers: int = 1, groups: int = 8) -> None:
+        super().__init__()
+        self.geometry = geometry
+        config: dict[str, Any] = {
+            "in_channels": geometry.fold,
+            "out_channels": geometry.fold,
+            "down_block_types": ("DownEncoderBlock2D",) * len(channels),
+            "up_block_types": ("UpDecoderBlock2D",) * len(channels),
+            "block_out_channels": tuple(channels),
+            "layers_per_block": layers,
+            "latent_channels": geometry.latent_channels,
+            "norm_num_groups": groups,
+            "mid_block_add_attention": False,
+        }
+        self.network = AutoencoderKL(**config)
+        self.register_buffer("latent_mean", torch.zeros(geometry.latent_channels))
+        self.register_buffer("latent_scale", torch.ones(geometry.latent_channels))
+
+    def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the raw latent, each `[batch, 8, frames / 4, bins]`."""
+        found = self.network.encode(fold(mel, self.geometry)).latent_dist
+        return found.mean, found.logvar
+
+    def reconstruct(self, raw: Tensor) -> Tensor:
+        """Raw latent to log-mel `[batch, mel_bands, frames]`."""
+        return unfold(self.network.decode(raw).sample, self.geometry)
+
+    def fit(self, raw: Tensor) -> None:
+        """Measure the latent's statistics from raw latents `[clips, 8, ...]`."""
+        axes = (0, *range(2, raw.ndim))
+        self.latent_mean.copy_(raw.mean(axes))
+        self.latent_scale.copy_(raw.std(axes).clamp_min(1e-3))
+
+    def encode(self, mel: Tensor) -> Tensor:
+        """Log-mel to the standardised latent (the posterior's mean); frames must divide by 4."""
+        return (self.posterior(mel)[0] - self.latent_mean[:, None, None]) / self.latent_scale[:, None, None]
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Standardised latent to log-mel, not below the geometry's floor."""
+        raw = latent * self.latent_scale[:, None, None] + self.latent_mean[:, None, None]
+        return self.reconstruct(raw).clamp_min(math.log(self.geometry.mel_floor))
