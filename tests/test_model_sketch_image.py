@@ -22,7 +22,11 @@ COMB = slice(RIDGE + 1, None)
 
 
 def curves(
-    frames: int = 40, loudness: float = -30.0, centroid: float = 90.0, pitch: float = 60.0, salience: float = 1.0
+    frames: int = 40,
+    loudness: float = -30.0,
+    centroid: float = 90.0,
+    pitch: float = 60.0,
+    salience: float = 1.0,
 ) -> Tensor:
     """Curves `[1, 4, frames]` that stand still."""
     return torch.tensor([loudness, centroid, pitch, salience])[None, :, None].repeat(1, 1, frames)
@@ -69,7 +73,7 @@ def test_the_comb_lies_on_the_harmonics(hertz: float) -> None:
 
 def test_the_comb_of_a_sound_is_where_its_mel_is() -> None:
     phase = 2 * np.pi * 330.0 * np.arange(24000) / 48000
-    samples = (0.2 * sum(np.sin(k * phase) / k for k in range(1, 6))).astype(np.float32)
+    samples = (0.2 * np.sum([np.sin(k * phase) / k for k in range(1, 6)], axis=0)).astype(np.float32)
     sketch = torch.from_numpy(measure_sketch(samples, 48000).array())[None]
     comb = _comb(sketch[:, 2], sketch[:, 3], HOUSE)[0, :, 25]
     mel = log_mel(torch.from_numpy(samples)[None], HOUSE)[0, :, 25]

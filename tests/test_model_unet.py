@@ -1,4 +1,4 @@
-"""The UNet: a dropped sketch is exactly nothing, any length fits, and vector and sketch steer once trained."""
+"""The UNet: a dropped sketch is exactly nothing, any length fits, vector and sketch steer once trained."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_a_dropped_sketch_adds_exactly_nothing() -> None:
     unet = stirred()
     latent, t, condition = given()
     bare = deepcopy(unet)
-    first = bare.network.conv_in.first
-    bare.network.conv_in = FirstOnly(first)
-    assert unet.network.conv_in.sketch.weight.abs().min() > 0
+    network = bare.get_submodule("network")
+    network.conv_in = FirstOnly(bare.get_submodule("network.conv_in.first"))
+    assert unet.get_parameter("network.conv_in.sketch.weight").abs().min() > 0
     assert torch.equal(unet(latent, t, free(condition)), bare(latent, t, condition))
 
 
@@ -85,12 +85,16 @@ def test_a_trained_model_hears_the_sketch_where_it_changes() -> None:
     latent, t, condition = given(32)
     moved = condition.image.clone()
     moved[:, :, 20:24] += 1.0
-    change = (unet(latent, t, condition) - unet(latent, t, Condition(condition.vector, moved))).abs().mean(dim=(0, 1, 3))
+    change = (
+        (unet(latent, t, condition) - unet(latent, t, Condition(condition.vector, moved)))
+        .abs()
+        .mean(dim=(0, 1, 3))
+    )
     assert change.max() > 1e-3 and 17 <= int(change.argmax()) <= 26
 
 
 def test_the_sketch_enters_without_bias_and_begins_at_zero() -> None:
-    entry = tiny().network.conv_in
+    entry = tiny().get_submodule("network.conv_in")
     assert isinstance(entry, SketchedInput)
     assert entry.sketch.bias is None and not entry.sketch.weight.any()
     assert entry.sketch.in_channels == image_channels(HOUSE)
@@ -100,7 +104,7 @@ def test_the_sketch_begins_to_learn_from_zero() -> None:
     unet = tiny().train()
     latent, t, condition = given()
     unet(latent, t, condition).square().mean().backward()
-    gradient = unet.network.conv_in.sketch.weight.grad
+    gradient = unet.get_parameter("network.conv_in.sketch.weight").grad
     assert gradient is not None and (gradient.abs().amax(dim=(0, 2, 3)) > 0).all()
 
 

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from diffusers.models.attention_processor import Attention
 
 from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.sound.geometry import HOUSE
@@ -18,7 +19,9 @@ def tiny() -> MelVAE:
 
 def mels(clips: int = 3, frames: int = 24, seed: int = 1) -> torch.Tensor:
     """Log-mels `[clips, 128, frames]` of no sound in particular."""
-    return HOUSE.mel_mean + 2.0 * torch.randn(clips, 128, frames, generator=torch.Generator().manual_seed(seed))
+    return HOUSE.mel_mean + 2.0 * torch.randn(
+        clips, 128, frames, generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def fitted() -> MelVAE:
@@ -70,7 +73,8 @@ def test_decoding_undoes_the_scale_of_encoding() -> None:
 @torch.inference_mode()
 def test_no_mel_lies_below_the_floor() -> None:
     vae = fitted()
-    latent = 50.0 * torch.randn(2, 8, 6, 16, generator=torch.Generator().manual_seed(2))
+    vae.get_parameter("network.decoder.conv_out.bias").sub_(2.0)
+    latent = torch.randn(2, 8, 6, 16, generator=torch.Generator().manual_seed(2))
     assert vae.reconstruct(latent).min() < math.log(HOUSE.mel_floor)
     assert vae.decode(latent).min() >= math.log(HOUSE.mel_floor) - 1e-5
 
@@ -85,18 +89,4 @@ def test_the_statistics_travel_with_the_weights() -> None:
 
 def test_it_has_no_attention() -> None:
     """Attention in the middle would make cost grow with the square of the length."""
-    assert not [name for name, _ in tiny().named_modules() if "attention" in name]
-
-
-def test_a_few_steps_bring_the_mel_nearer() -> None:
-    vae = tiny().train()
-    mel = mels(2, 16)
-    optimiser = torch.optim.Adam(vae.parameters(), lr=3e-3)
-    errors = []
-    for _ in range(25):
-        error = (vae.reconstruct(vae.posterior(mel)[0]) - mel).abs().mean()
-        optimiser.zero_grad()
-        error.backward()
-        optimiser.step()
-        errors.append(float(error.detach()))
-    assert errors[-1] < 0.95 * errors[0]
+    assert not [module for module in tiny().modules() if isinstance(module, Attention)]

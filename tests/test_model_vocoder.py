@@ -1,4 +1,4 @@
-"""The vocoder: exact overlap-add, phases that follow tones, noise from its own seed, and Griffin-Lim beside it."""
+"""The vocoder: exact overlap-add, phases that follow tones, noise from its own seed; and Griffin-Lim."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def test_a_clip_is_as_long_as_its_frames(frames: int) -> None:
 def test_both_stfts_have_the_same_frames() -> None:
     samples = torch.randn(1, 40 * HOP, generator=seeded())
     inner = slice(3, -3)
-    torch.testing.assert_close(stft(samples, HOUSE).abs()[..., inner], stft_magnitude(samples, HOUSE)[..., inner])
+    torch.testing.assert_close(
+        stft(samples, HOUSE).abs()[..., inner], stft_magnitude(samples, HOUSE)[..., inner]
+    )
 
 
 @torch.inference_mode()
@@ -78,15 +80,15 @@ def test_an_untrained_vocoder_keeps_a_tone() -> None:
     assert 0.5 < level < 2.0
 
 
-def test_the_frame_rate_is_not_heard() -> None:
-    """Without peak following, a network blind to the frame index would make multiples of 100 Hz."""
-    assert frame_rate_tone_db(vocoded(tone(447.0)), RATE, HOP) < 3.0
-    assert frame_rate_tone_db(vocoded(0.1 * torch.randn(1, 96000, generator=seeded(1))), RATE, HOP) < 3.0
-
-
-def test_the_buzz_test_would_hear_a_vocoder_that_repeats_each_hop() -> None:
-    repeated = np.tile(np.random.default_rng(0).standard_normal(HOP), 120)
-    assert frame_rate_tone_db(repeated, RATE, HOP) > 20.0
+def test_the_frame_rate_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without peak following, a network blind to the frame index makes multiples of 100 Hz."""
+    noise = 0.1 * torch.randn(1, 96000, generator=seeded(1))
+    assert frame_rate_tone_db(vocoded(noise), RATE, HOP) < 3.0
+    heard = frame_rate_tone_db(vocoded(tone(447.0, 200)), RATE, HOP)
+    monkeypatch.setattr("vocaldm_live.model.vocoder.peak_phases", lambda level, *_: torch.zeros_like(level))
+    blind = frame_rate_tone_db(vocoded(tone(447.0, 200)), RATE, HOP)
+    # A pure tone's skirt leaves the measure a scatter of some dB; buzz is far above it.
+    assert heard < 8.0 and blind > heard + 10.0
 
 
 def test_silence_stays_silent() -> None:
@@ -156,7 +158,10 @@ def test_noise_comes_from_its_seed() -> None:
 def test_noise_has_unit_power() -> None:
     power = draw_noise(4, 200, HOUSE, seeded()).abs().square()[..., 3:-3]
     assert float(power.mean()) == pytest.approx(1.0, abs=0.01)
-    assert power.mean(dim=(0, 1)).sub(1.0).abs().max() < 0.15 and power.mean(dim=(0, 2)).sub(1.0).abs().max() < 0.4
+    assert (
+        power.mean(dim=(0, 1)).sub(1.0).abs().max() < 0.15
+        and power.mean(dim=(0, 2)).sub(1.0).abs().max() < 0.4
+    )
 
 
 @torch.inference_mode()

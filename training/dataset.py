@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,17 +43,31 @@ def write_shard(task: tuple[Path, int, int, list[LibrarySound], float, bool]) ->
     if path.exists():
         return path.name
     examples = [
-        make_example(index, seed, library, real_share, is_held_out) for index in range(shard * SHARD, (shard + 1) * SHARD)
+        make_example(index, seed, library, real_share, is_held_out)
+        for index in range(shard * SHARD, (shard + 1) * SHARD)
     ]
     part = folder / f".{path.name}.part.npz"
-    arrays = {name: np.stack([getattr(example, name) for example in examples]) for name in ARRAYS}
-    np.savez(part, family=json.dumps([e.family for e in examples]), source=json.dumps([e.source for e in examples]), **arrays)
+    arrays: dict[str, Any] = {
+        name: np.stack([getattr(example, name) for example in examples]) for name in ARRAYS
+    }
+    np.savez(
+        part,
+        family=json.dumps([e.family for e in examples]),
+        source=json.dumps([e.source for e in examples]),
+        **arrays,
+    )
     part.rename(path)
     return path.name
 
 
 def make_dataset(
-    sounds: Path | None, folder: Path, clips: int, seed: int, real_share: float, is_held_out: bool, workers: int
+    sounds: Path | None,
+    folder: Path,
+    clips: int,
+    seed: int,
+    real_share: float,
+    is_held_out: bool,
+    workers: int,
 ) -> Iterator[str]:
     """Write the shards of a set, several at once; yields each finished one. Finished shards are kept on a second call."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,9 +100,12 @@ def read_dataset(folder: Path, limit: int | None = None) -> Dataset:
         if limit is not None and len(family) >= limit:
             break
     if not family:
-        raise FileNotFoundError(f"{folder} holds no shards: make them with python -m training.dataset --out {folder}.")
+        raise FileNotFoundError(
+            f"{folder} holds no shards: make them with python -m training.dataset --out {folder}."
+        )
     assert {field.name for field in fields(Example)} == {*ARRAYS, "family", "source"}
-    return Dataset(*(np.concatenate(parts[name]) for name in ARRAYS), tuple(family), tuple(source))
+    arrays = {name: np.concatenate(parts[name])[:limit] for name in ARRAYS}
+    return Dataset(**arrays, family=tuple(family[:limit]), source=tuple(source[:limit]))
 
 
 def main() -> None:
@@ -98,7 +116,9 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=4096)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--real-share", type=float, default=0.3)
-    parser.add_argument("--held-out", action="store_true", help="held-out families, sounds and voices instead")
+    parser.add_argument(
+        "--held-out", action="store_true", help="held-out families, sounds and voices instead"
+    )
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     begun = time.monotonic()

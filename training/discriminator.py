@@ -27,7 +27,9 @@ class SpectrogramDiscriminator(nn.Module):
         """Score map and feature maps."""
         window = torch.hann_window(self.size, device=samples.device)
         level = samples.square().mean(dim=1, keepdim=True).sqrt() + 1e-3
-        spectrum = torch.stft(samples / level, self.size, self.size // 4, self.size, window, return_complex=True)
+        spectrum = torch.stft(
+            samples / level, self.size, self.size // 4, self.size, window, return_complex=True
+        )
         x = torch.stack([spectrum.real, spectrum.imag], dim=1).transpose(2, 3) / self.size**0.5
         features = []
         for layer in self.layers:

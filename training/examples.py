@@ -39,7 +39,12 @@ class Example:
 
 
 def make_sound(
-    index: int, seed: int, library: Sequence[LibrarySound], real_share: float, is_held_out: bool, frames: int = CLIP_FRAMES
+    index: int,
+    seed: int,
+    library: Sequence[LibrarySound],
+    real_share: float,
+    is_held_out: bool,
+    frames: int = CLIP_FRAMES,
 ) -> tuple[np.ndarray, str, str]:
     """Samples `[frames * 480]` at 48 kHz, family name and source of example `index`."""
     from training.synthesis.families import FAMILIES, render
@@ -55,7 +60,9 @@ def make_sound(
     return level(samples[:length], rng), name, name
 
 
-def vary(samples: np.ndarray, length: int, library: Sequence[LibrarySound], rng: np.random.Generator) -> np.ndarray:
+def vary(
+    samples: np.ndarray, length: int, library: Sequence[LibrarySound], rng: np.random.Generator
+) -> np.ndarray:
     """A real sound at another speed, reversed, repeated, faded or laid over another; `[length]`."""
     placed = np.zeros(length, dtype=np.float32)
     layers = 2 if rng.random() < 0.15 else 1

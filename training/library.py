@@ -21,7 +21,9 @@ class LibrarySound:
     held_out: bool
 
 
-def read_library(folder: Path, sample_rate: int = 48000, longest: float = 10.0) -> tuple[list[LibrarySound], list[str]]:
+def read_library(
+    folder: Path, sample_rate: int = 48000, longest: float = 10.0
+) -> tuple[list[LibrarySound], list[str]]:
     """All sounds below `folder` (sorted), and a sentence for each that was left out."""
     sounds: list[LibrarySound] = []
     skipped: list[str] = []

@@ -19,7 +19,14 @@ from vocaldm_live.sound.audio import resample
 from vocaldm_live.sound.sketch import measure_sketch
 
 RATE = 32000
-DEMOS = (("whoosh", 5, 1.8), ("laser", 8, 1.6), ("bell", 3, 2.4), ("creature", 4, 2.0), ("engine", 2, 2.4), ("rain", 6, 2.4))
+DEMOS = (
+    ("whoosh", 5, 1.8),
+    ("laser", 8, 1.6),
+    ("bell", 3, 2.4),
+    ("creature", 4, 2.0),
+    ("engine", 2, 2.4),
+    ("rain", 6, 2.4),
+)
 
 
 def main() -> None:

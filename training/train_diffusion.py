@@ -8,16 +8,19 @@ separately; the sketch is loosened by the function that `follow` uses.
 from __future__ import annotations
 
 import argparse
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from training.dataset import Dataset, read_dataset
-from training.run import Run, add_run_arguments, save_weights
+from training.run import Run, add_run_arguments, channels_last, save_weights, start
 from vocaldm_live.model.adapter import Adapter
 from vocaldm_live.model.encoder import Encoder, normalise
 from vocaldm_live.model.schedule import Schedule
@@ -50,7 +53,7 @@ class Denoiser(nn.Module):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A set as the denoiser takes it: latents `[clips, 8, 64, 16]`, embeddings `[clips, 960]`, sketches `[clips, 4, 256]`."""
+    """A set as the denoiser takes it: latents `[clips, 8, 64, 16]`, embeddings `[clips, 960]`, sketches."""
 
     latent: Tensor
     imitation: Tensor
@@ -61,12 +64,43 @@ class Prepared:
 def prepare(data: Dataset, vae: MelVAE, encoder: Encoder, device: torch.device) -> Prepared:
     """Encode a whole set once."""
     with torch.inference_mode():
-        latent = torch.cat([vae.encode(torch.from_numpy(part.astype(np.float32)).to(device)) for part in chunks(data.mel)])
+        latent = torch.cat(
+            [vae.encode(torch.from_numpy(part.astype(np.float32)).to(device)) for part in chunks(data.mel)]
+        )
         sides = []
-        for array, embed in ((data.imitation, encoder.embed_imitation), (data.reference, encoder.embed_reference)):
-            parts = [embed(torch.from_numpy(part.astype(np.float32))[:, None].to(device)) for part in chunks(array)]
+        for array, embed in (
+            (data.imitation, encoder.embed_imitation),
+            (data.reference, encoder.embed_reference),
+        ):
+            parts = [
+                embed(torch.from_numpy(part.astype(np.float32))[:, None].to(device)) for part in chunks(array)
+            ]
             sides.append(normalise(torch.cat(parts)))
     return Prepared(latent.clone(), sides[0].clone(), sides[1].clone(), data.sketch)
+
+
+def prepare_folder(
+    folder: Path, limit: int | None, vae: MelVAE, encoder: Encoder, device: torch.device
+) -> Prepared:
+    """Read a set and encode it."""
+    return prepare(read_dataset(folder, limit), vae, encoder, device)
+
+
+def prepared_once(folder: Path, key: str, make: Callable[[], Prepared], device: torch.device) -> Prepared:
+    """A prepared set from `folder`, or made and kept there under `key`, so that a resumed run begins at once."""
+    path = folder / f"prepared-{key}.safetensors"
+    if path.exists():
+        kept = load_file(path, device=str(device))
+        return Prepared(kept["latent"], kept["imitation"], kept["reference"], kept["sketch"].cpu().numpy())
+    made = make()
+    part = path.with_suffix(".part")
+    tensors = {"latent": made.latent, "imitation": made.imitation, "reference": made.reference}
+    save_file(
+        {**{name: value.cpu() for name, value in tensors.items()}, "sketch": torch.from_numpy(made.sketch)},
+        part,
+    )
+    part.rename(path)
+    return made
 
 
 def chunks(array: np.ndarray, size: int = 32) -> list[np.ndarray]:
@@ -102,17 +136,26 @@ def main() -> None:
     parser.add_argument("--vae", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--ema", type=float, default=0.998)
-    arguments = parser.parse_args()
+    arguments = start(parser)
 
     vae, encoder = MelVAE(HOUSE).eval(), Encoder(classifier=False).eval()
     vae.load_state_dict(load_file(arguments.vae))
     encoder.load_state_dict(load_file(arguments.encoder))
     denoiser = Denoiser()
+    channels_last(denoiser.unet)
     run = Run(arguments, denoiser, ema=arguments.ema)
     vae.to(run.device)
-    encoder.to(run.device)
-    data = prepare(read_dataset(arguments.data), vae, encoder, run.device)
-    bank = prepare(read_dataset(arguments.held_out, 128), vae, encoder, run.device)
+    channels_last(encoder.to(run.device))
+
+    def prepared(name: str, folder: Path, limit: int | None) -> Prepared:
+        key = hashlib.sha256(arguments.vae.read_bytes() + arguments.encoder.read_bytes())
+        for shard in sorted(folder.glob("shard-*.npz")):
+            key.update(f"{shard.name} {shard.stat().st_size} {shard.stat().st_mtime_ns} {limit}".encode())
+        make = partial(prepare_folder, folder, limit, vae, encoder, run.device)
+        return prepared_once(run.folder, f"{name}-{key.hexdigest()[:12]}", make, run.device)
+
+    data = prepared("train", arguments.data, None)
+    bank = prepared("held-out", arguments.held_out, 128)
     if run.step == 0:
         for module in (denoiser, run.average.module):
             assert isinstance(module, Denoiser)
@@ -160,7 +203,11 @@ def main() -> None:
                 errors.append((v - wanted).square().mean(dim=(1, 2, 3)))
         error = torch.cat(errors)
         late = bank_t >= 700
-        return {"v": float(error.mean()), "v_noisy": float(error[late].mean()), "v_clean": float(error[~late].mean())}
+        return {
+            "v": float(error.mean()),
+            "v_noisy": float(error[late].mean()),
+            "v_clean": float(error[~late].mean()),
+        }
 
     best = run.train(loss, validate)
     assert isinstance(best, Denoiser)

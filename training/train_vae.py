@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training.dataset import read_dataset
-from training.run import Run, add_run_arguments, save_weights
+from training.run import Run, add_run_arguments, save_weights, start
 from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.sound.geometry import HOUSE
 
@@ -29,12 +29,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_run_arguments(parser, minutes=15.0)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--held-out", type=Path, help="folder of held-out shards; none: the last 64 clips of --data")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--held-out", type=Path, help="folder of held-out shards; none: the last 64 clips of --data"
+    )
+    arguments = start(parser)
     data = read_dataset(arguments.data)
-    bank = torch.from_numpy((read_dataset(arguments.held_out, 64) if arguments.held_out else data).mel[-64:]).float()
-    mels = data.mel if arguments.held_out else data.mel[:-64]
-    run = Run(arguments, MelVAE(HOUSE))
+    kept = min(64, len(data) // 4)
+    bank = torch.from_numpy(
+        (read_dataset(arguments.held_out, 64) if arguments.held_out else data).mel[-kept:]
+    ).float()
+    mels = data.mel if arguments.held_out else data.mel[: len(data) - kept]
+    run = Run(arguments, MelVAE(HOUSE), forward_methods=("posterior", "reconstruct"))
     rng = np.random.default_rng([arguments.seed, run.step, run.fabric.global_rank])
 
     def loss(step: int) -> dict[str, Tensor]:
@@ -42,22 +47,34 @@ def main() -> None:
         for clip in rng.integers(len(mels), size=arguments.batch):
             start = int(rng.integers(0, mels.shape[2] - CROP_FRAMES + 1))
             gain = float(rng.uniform(-1.5, 0.5))
-            rows.append(np.maximum(mels[clip, :, start : start + CROP_FRAMES].astype(np.float32) + gain, float(np.log(HOUSE.mel_floor))))
+            rows.append(
+                np.maximum(
+                    mels[clip, :, start : start + CROP_FRAMES].astype(np.float32) + gain,
+                    float(np.log(HOUSE.mel_floor)),
+                )
+            )
         mel = torch.from_numpy(np.stack(rows)).to(run.device)
-        network = getattr(run.module, "module", run.module)
-        mean, spread = network.posterior(mel)
+        mean, spread = run.module.posterior(mel)
         spread = spread.clamp(-20.0, 10.0)
-        again = network.reconstruct(mean + torch.randn_like(mean) * (0.5 * spread).exp())
+        again = run.module.reconstruct(mean + torch.randn_like(mean) * (0.5 * spread).exp())
         near = (again - mel).abs().mean() + 0.1 * (again - mel).square().mean()
         slopes = gradient_distance(again, mel)
         divergence = 0.5 * (mean.square() + spread.exp() - 1.0 - spread).mean()
         total = near + 0.3 * slopes + KL_WEIGHT * divergence
-        return {"loss": total, "absolute": (again - mel).abs().mean(), "slopes": slopes, "divergence": divergence}
+        return {
+            "loss": total,
+            "absolute": (again - mel).abs().mean(),
+            "slopes": slopes,
+            "divergence": divergence,
+        }
 
     def validate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, MelVAE)
         with torch.inference_mode():
-            errors = [(module.reconstruct(module.posterior(part.to(run.device))[0]).cpu() - part) for part in bank.split(8)]
+            errors = [
+                (module.reconstruct(module.posterior(part.to(run.device))[0]).cpu() - part)
+                for part in bank.split(8)
+            ]
         error = torch.cat(errors)
         return {"mel_nepers": float(error.abs().mean()), "mel_db": float(error.abs().mean() * 8.686)}
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from training.discriminator import SpectrogramDiscriminators, discriminator_loss, generator_loss
 from training.library import LibrarySound, read_library
-from training.run import Run, add_run_arguments, save_weights
+from training.run import Run, Stateful, add_run_arguments, save_weights, start
 from training.spectral_losses import SIZES, energy_distance
 from vocaldm_live.measure.spectra import multi_resolution_stft_distance
 from vocaldm_live.model.overlap import inverse_stft
@@ -63,29 +63,49 @@ def main() -> None:
     add_run_arguments(parser, minutes=30.0)
     parser.add_argument("--sounds", type=Path, required=True, help="folder of real sounds")
     parser.add_argument("--procedural", type=int, default=300, help="procedural sounds beside them")
-    parser.add_argument("--repulsion", type=float, default=0.8, help="1: noise as spread as the target's, 0: median")
-    parser.add_argument("--adversarial-from", type=float, default=1.0, help="share of the minutes after which discriminators join")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--repulsion", type=float, default=0.8, help="1: noise as spread as the target's, 0: median"
+    )
+    parser.add_argument(
+        "--adversarial-from",
+        type=float,
+        default=1.0,
+        help="share of the minutes after which discriminators join",
+    )
+    arguments = start(parser)
 
     sounds, skipped = read_library(arguments.sounds)
     training = [sound for sound in sounds if not sound.held_out]
     kept = [sound for sound in sounds if sound.held_out]
     made = procedural(arguments.procedural, arguments.seed)
-    print(f"{len(training)} sounds to train on, {len(kept)} held out, {len(made)} procedural, {len(skipped)} left out", flush=True)
+    print(
+        f"{len(training)} sounds to train on, {len(kept)} held out, {len(made)} procedural, {len(skipped)} left out",
+        flush=True,
+    )
 
-    run = Run(arguments, Vocoder(HOUSE))
-    discriminators = SpectrogramDiscriminators().to(run.device)
+    if not training or not kept:
+        parser.error(
+            f"{arguments.sounds} holds {len(training)} sounds to train on and {len(kept)} held out: give more."
+        )
+    discriminators = SpectrogramDiscriminators()
     opponent = torch.optim.AdamW(discriminators.parameters(), lr=arguments.lr * 0.5, betas=(0.5, 0.9))
+    others: dict[str, Stateful] = {"discriminators": discriminators, "opponent": opponent}
+    run = Run(arguments, Vocoder(HOUSE), forward_methods=("spectra",), others=others)
+    discriminators.to(run.device)
     rng = np.random.default_rng([arguments.seed, run.step, run.fabric.global_rank])
 
     def loss(step: int) -> dict[str, Tensor]:
         half = arguments.batch // 2 if made else 0
-        samples = torch.cat([draw_segments(training, arguments.batch - half, rng)] + ([draw_segments(made, half, rng)] if half else []))
+        samples = torch.cat(
+            [draw_segments(training, arguments.batch - half, rng)]
+            + ([draw_segments(made, half, rng)] if half else [])
+        )
         samples = samples.to(run.device)
         mel = log_mel(samples, HOUSE)
-        steady, level = run.module.spectra(mel) if run.fabric.world_size == 1 else run.module.module.spectra(mel)
+        steady, level = run.module.spectra(mel)
         first, second = (
-            inverse_stft(steady + level * draw_noise(len(mel), mel.shape[2], HOUSE).to(run.device), HOUSE) for _ in range(2)
+            inverse_stft(steady + level * draw_noise(len(mel), mel.shape[2], HOUSE).to(run.device), HOUSE)
+            for _ in range(2)
         )
         sizes = tuple(np.delete(SIZES, step % len(SIZES)).tolist())
         logarithmic, linear = energy_distance(samples, first, second, arguments.repulsion, sizes)

@@ -45,6 +45,7 @@ class Recipe:
     duration: float | None = None
     like: str | None = None
     like_sha256: str | None = None
+    like_weight: float = 1.0
     notes: tuple[str, ...] = ()
     format: int = RECIPE_FORMAT
 
@@ -225,6 +226,7 @@ _RULES: dict[str, _Rule] = {
     ),
     "like": ("the path of a sound or null", _or_none(_is_text), _same),
     "like_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
+    "like_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
     "notes": ("a list of texts", _is_notes, _same),
     "format": (f"{RECIPE_FORMAT}", lambda value: _is_whole(value, RECIPE_FORMAT, RECIPE_FORMAT), int),
 }

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vocaldm_live.checkpoints.header import GriffinLimPart
 from vocaldm_live.checkpoints.preset import Preset, load_modules
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
@@ -37,7 +38,9 @@ class Engine:
         self.modules = load_modules(preset, self.device)
         self._channels_last()
         self._hearing = Hearing(self.modules, self.device)
-        self._denoise = denoise_from(self.modules.unet, self.modules.schedule, preset.header.parts.unet.prediction)
+        self._denoise = denoise_from(
+            self.modules.unet, self.modules.schedule, preset.header.parts.unet.prediction
+        )
         self._lock = threading.Lock()
 
     def warm(self, seconds: float = 3.0) -> float:
@@ -72,8 +75,10 @@ class Engine:
         if not resolved:
             return []
         first = resolved[0]
-        if any(other.with_seed(first.seed) != first and not _same(other, first) for other in resolved[1:]):
-            raise RequestError("Requests of one batch may differ in their seeds only: send the others by themselves.")
+        if not all(_same(other, first) for other in resolved[1:]):
+            raise RequestError(
+                "Requests of one batch may differ in their seeds only: send the others by themselves."
+            )
         check_imitation(first.imitation, first.name)
         if first.like is not None:
             check_imitation(first.like, "the example sound")
@@ -83,7 +88,8 @@ class Engine:
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self._free_memory()
                 raise RequestError(
-                    f"Memory ran out for {first.seconds:.1f} s x {len(resolved)}: ask for a shorter duration or fewer variations."
+                    f"Memory ran out for {first.seconds:.1f} s x {len(resolved)}: "
+                    "ask for a shorter duration or fewer variations."
                 ) from error
 
     def resynthesise(self, sound: Sound) -> np.ndarray:
@@ -120,7 +126,9 @@ class Engine:
             length = round(request.seconds * geometry.sample_rate)
             frames = geometry.latent_frames(length)
             padded = -(-frames // LATENT_MULTIPLE) * LATENT_MULTIPLE
-            image = self._hearing.image(sketch.fitted(padded * geometry.factor), request.follow).expand(count, -1, -1, -1)
+            image = self._hearing.image(sketch.fitted(padded * geometry.factor), request.follow).expand(
+                count, -1, -1, -1
+            )
             self._settle()
             clock.append(time.perf_counter())
             tell("sample", 0, request.steps)
@@ -138,7 +146,9 @@ class Engine:
             tell("decode", 1, 1)
         spent = {
             name: 1000.0 * (end - begin)
-            for name, begin, end in zip(("sketch", "embed", "sample", "vae", "vocode"), clock, clock[1:], strict=False)
+            for name, begin, end in zip(
+                ("sketch", "embed", "sample", "vae", "vocode"), clock, clock[1:], strict=False
+            )
         }
         timings = {
             "encode": spent["sketch"] + spent["embed"],
@@ -164,12 +174,19 @@ class Engine:
         null = Condition(self.modules.adapter.null_condition(len(resolved)), condition.image)
         low, high = parameters.guidance_interval
         lean = guided(
-            self._denoise, condition, null, request.guidance, (float(low), float(high)), parameters.guidance_rescale
+            self._denoise,
+            condition,
+            null,
+            request.guidance,
+            (float(low), float(high)),
+            parameters.guidance_rescale,
         )
         noise = SeededNoise([one.seed for one in resolved], device=self.device)
         return SAMPLERS[request.sampler](
             lean,
-            noise.initial(geometry.latent_channels, frames, geometry.latent_bins).contiguous(memory_format=torch.channels_last),
+            noise.initial(geometry.latent_channels, frames, geometry.latent_bins).contiguous(
+                memory_format=torch.channels_last
+            ),
             self.modules.schedule,
             request.steps,
             eta=request.eta,
@@ -181,17 +198,20 @@ class Engine:
     def _vocode(self, mel: Tensor, seeds: Sequence[int]) -> Tensor:
         """Log-mel `[batch, bands, frames]` to samples; each clip's noise comes from its own seed."""
         geometry = self.modules.geometry
-        vocoder = self.modules.vocoder
+        vocoder, part = self.modules.vocoder, self.preset.header.parts.vocoder
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         if vocoder is None:
-            rows = [griffin_lim(row[None], geometry, GRIFFIN_LIM_ITERATIONS, generator=g) for row, g in zip(mel, generators, strict=True)]
-            return torch.cat(rows)
+            turns = part.iterations if isinstance(part, GriffinLimPart) else GRIFFIN_LIM_ITERATIONS
+            rows = zip(mel, generators, strict=True)
+            return torch.cat([griffin_lim(row[None], geometry, turns, generator=g) for row, g in rows])
         noise = torch.cat([draw_noise(1, mel.shape[2], geometry, generator) for generator in generators])
         return vocoder(mel, noise=noise.to(mel.device))
 
     def _channels_last(self) -> None:
-        for module in (self.modules.unet, self.modules.vae):
-            module.to(memory_format=torch.channels_last)
+        for module in (self.modules.unet, self.modules.vae, self.modules.encoder):
+            for parameter in module.parameters():
+                if parameter.ndim == 4:
+                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def _settle(self) -> None:
         if self.device.type == "cuda":

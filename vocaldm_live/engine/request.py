@@ -115,6 +115,11 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     follow = _number("follow", follow, parameters.follow.low, parameters.follow.high)
     if sampler not in parameters.sampler.choices:
         raise RequestError(f"sampler is {sampler!r}: choose one of {', '.join(parameters.sampler.choices)}.")
+    eta = _number("eta", request.eta, 0.0, 1.0)
+    if eta > 0.0 and sampler != "ddim":
+        raise RequestError(
+            f"eta is {eta:g} with sampler {sampler}: only ddim adds noise, choose it or eta 0."
+        )
     duration = request.duration
     if duration is not None:
         duration = _number("duration", duration, 0.05, LONGEST_SECONDS, " s")
@@ -126,7 +131,7 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
         guidance,
         follow,
         sampler,
-        _number("eta", request.eta, 0.0, 1.0),
+        eta,
         request.like,
         _number("like weight", request.like_weight, 0.0, 1.0),
         duration,

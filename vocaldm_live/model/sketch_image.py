@@ -34,7 +34,9 @@ def image_channels(geometry: Geometry) -> int:
 def _grid(geometry: Geometry) -> tuple[Tensor, Tensor]:
     """Band centres in Hz and distance between neighbouring bands in Hz, float32 `[mel_bands]`."""
     centres = mel_centres(geometry)
-    return torch.from_numpy(centres.astype(np.float32)), torch.from_numpy(np.gradient(centres).astype(np.float32))
+    return torch.from_numpy(centres.astype(np.float32)), torch.from_numpy(
+        np.gradient(centres).astype(np.float32)
+    )
 
 
 def draw_sketch(curves: Tensor, geometry: Geometry) -> Tensor:
@@ -50,7 +52,9 @@ def draw_sketch(curves: Tensor, geometry: Geometry) -> Tensor:
     def broad(rows: Tensor) -> Tensor:
         return rows[..., None].expand(*rows.shape, bins)
 
-    fine = ((loudness.clamp_min(LOUDNESS_FLOOR) - LOUDNESS_CENTRE) / LOUDNESS_SCALE).reshape(batch, short, factor)
+    fine = ((loudness.clamp_min(LOUDNESS_FLOOR) - LOUDNESS_CENTRE) / LOUDNESS_SCALE).reshape(
+        batch, short, factor
+    )
     centre = ((centroid - CENTROID_CENTRE) / CENTROID_SCALE).reshape(batch, short, factor).mean(-1)
     voiced = salience.reshape(batch, short, factor).mean(-1)
 

@@ -71,8 +71,12 @@ class SketchUNet(nn.Module):
             "sample_size": 128,
             "in_channels": geometry.latent_channels,
             "out_channels": geometry.latent_channels,
-            "down_block_types": tuple("CrossAttnDownBlock2D" if has else "DownBlock2D" for has in has_attention),
-            "up_block_types": tuple("CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(has_attention)),
+            "down_block_types": tuple(
+                "CrossAttnDownBlock2D" if has else "DownBlock2D" for has in has_attention
+            ),
+            "up_block_types": tuple(
+                "CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(has_attention)
+            ),
             "block_out_channels": tuple(channels),
             "layers_per_block": layers,
             "cross_attention_dim": tuple(channels),
@@ -83,10 +87,11 @@ class SketchUNet(nn.Module):
             "attention_head_dim": tuple(max(1, width // head_width) for width in channels),
             "norm_num_groups": groups,
         }
-        self.network = UNet2DConditionModel(**config)
-        self.network.conv_in = SketchedInput(
-            self.network.conv_in, geometry.latent_channels, image_channels(geometry), channels[0]
+        network: Any = UNet2DConditionModel(**config)
+        network.conv_in = SketchedInput(
+            network.conv_in, geometry.latent_channels, image_channels(geometry), channels[0]
         )
+        self.network: Any = network
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
         """v `[batch, 8, T / 4, 16]`."""

@@ -24,7 +24,9 @@ class MelVAE(nn.Module):
     latent_mean: Tensor
     latent_scale: Tensor
 
-    def __init__(self, geometry: Geometry, channels: Sequence[int] = (16, 32, 64), layers: int = 1, groups: int = 8) -> None:
+    def __init__(
+        self, geometry: Geometry, channels: Sequence[int] = (16, 32, 64), layers: int = 1, groups: int = 8
+    ) -> None:
         super().__init__()
         self.geometry = geometry
         config: dict[str, Any] = {
@@ -38,7 +40,7 @@ class MelVAE(nn.Module):
             "norm_num_groups": groups,
             "mid_block_add_attention": False,
         }
-        self.network = AutoencoderKL(**config)
+        self.network: Any = AutoencoderKL(**config)
         self.register_buffer("latent_mean", torch.zeros(geometry.latent_channels))
         self.register_buffer("latent_scale", torch.ones(geometry.latent_channels))
 

@@ -54,6 +54,8 @@ class ConvNeXtBlock(nn.Module):
 class Vocoder(nn.Module):
     """Log-mel `[batch, mel_bands, frames]` to samples `[batch, frames * hop]`."""
 
+    interpolation: Tensor
+
     def __init__(self, geometry: Geometry, channels: int = 256, hidden: int = 640, blocks: int = 8) -> None:
         super().__init__()
         self.geometry = geometry
@@ -70,7 +72,7 @@ class Vocoder(nn.Module):
         self.register_buffer("interpolation", band_interpolation(geometry), persistent=False)
 
     def prior(self, mel: Tensor) -> Tensor:
-        """Log magnitudes `[batch, n_fft / 2 + 1, frames]` read off the mel: a Slaney band is a mean times 1 / bin width."""
+        """Log magnitudes `[batch, n_fft / 2 + 1, frames]` read off the mel: a band is a mean / bin width."""
         bin_width = self.geometry.sample_rate / self.geometry.n_fft
         return self.interpolation @ mel + math.log(bin_width)
 
@@ -91,15 +93,19 @@ class Vocoder(nn.Module):
         level = (prior + (noise - 0.7).clamp(-12.0, 3.0)).clamp_max(8.0).exp()
         return torch.polar(magnitude, phase) * turn, level
 
-    def forward(self, mel: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Tensor:
-        """Samples with noise drawn from `generator` (CPU), or from complex `noise` `[batch, bins, frames]` of unit power."""
+    def forward(
+        self, mel: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None
+    ) -> Tensor:
+        """Samples; noise is drawn from `generator` (CPU) or given, complex `[batch, bins, frames]` of unit power."""
         steady, level = self.spectra(mel)
         if noise is None:
             noise = draw_noise(mel.shape[0], mel.shape[2], self.geometry, generator).to(mel.device)
         return inverse_stft(steady + level * noise, self.geometry)
 
 
-def draw_noise(batch: int, frames: int, geometry: Geometry, generator: torch.Generator | None = None) -> Tensor:
+def draw_noise(
+    batch: int, frames: int, geometry: Geometry, generator: torch.Generator | None = None
+) -> Tensor:
     """STFT `[batch, n_fft / 2 + 1, frames]` of white noise with unit mean power per bin.
 
     Drawn as samples, so that its frames agree where they overlap and nothing is lost in overlap-add.
@@ -110,7 +116,11 @@ def draw_noise(batch: int, frames: int, geometry: Geometry, generator: torch.Gen
 
 
 def griffin_lim(
-    mel: Tensor, geometry: Geometry, iterations: int = 32, momentum: float = 0.99, generator: torch.Generator | None = None
+    mel: Tensor,
+    geometry: Geometry,
+    iterations: int = 32,
+    momentum: float = 0.99,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """Log-mel `[batch, mel_bands, frames]` to samples by fast Griffin-Lim (Perraudin et al., WASPAA 2013).
 

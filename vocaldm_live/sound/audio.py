@@ -13,7 +13,9 @@ from vocaldm_live.errors import SoundError
 SHORTEST_SECONDS = 0.05
 LONGEST_SECONDS = 60.0
 SILENCE_PEAK = 1e-4
-SOUND_SUFFIXES = frozenset({".wav", ".wave", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".aifc", ".w64", ".rf64"})
+SOUND_SUFFIXES = frozenset(
+    {".wav", ".wave", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".aifc", ".w64", ".rf64"}
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,11 @@ class Sound:
 
     def at(self, sample_rate: int) -> Sound:
         """The same sound at another rate."""
-        return self if sample_rate == self.sample_rate else Sound(resample(self.samples, self.sample_rate, sample_rate), sample_rate)
+        return (
+            self
+            if sample_rate == self.sample_rate
+            else Sound(resample(self.samples, self.sample_rate, sample_rate), sample_rate)
+        )
 
     def digest(self) -> str:
         """SHA-256 of rate and samples, the identity of an imitation in recipes."""
@@ -51,14 +57,19 @@ def read_sound(path: str | Path, longest: float | None = None) -> Sound:
     if not path.exists():
         raise SoundError(f"{path} does not exist: check the name.")
     if path.is_dir():
-        raise SoundError(f"{path} is a folder: name a sound file, or give the folder to a command that takes folders.")
+        raise SoundError(
+            f"{path} is a folder: name a sound file, or give the folder to a command that takes folders."
+        )
     try:
         with soundfile.SoundFile(str(path)) as file:
             rate = int(file.samplerate)
             wanted = -1 if longest is None else int(longest * rate)
             data = file.read(wanted, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        raise SoundError(f"{path} cannot be read as audio ({error}): give a WAV, FLAC, OGG, MP3 or AIFF file.") from error
+    # TypeError: soundfile takes the ending .raw for samples without a header.
+    except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
+        reason = str(getattr(error, "error_string", error)).rstrip(".").replace(". ", ", ")
+        advice = "give a WAV, FLAC, OGG, MP3 or AIFF file"
+        raise SoundError(f"{path} cannot be read as audio ({reason}): {advice}.") from error
     if not len(data):
         raise SoundError(f"{path} holds no samples: record it again.")
     if not np.isfinite(data).all():
@@ -75,9 +86,7 @@ def check_imitation(sound: Sound, name: str) -> Sound:
             f"{name} is {sound.seconds * 1000:.0f} ms long: an imitation needs at least {SHORTEST_SECONDS * 1000:.0f} ms."
         )
     if sound.seconds > LONGEST_SECONDS:
-        raise SoundError(
-            f"{name} is {sound.seconds:.0f} s long: cut it to {LONGEST_SECONDS:.0f} s or give a shorter --duration."
-        )
+        raise SoundError(f"{name} is {sound.seconds:.0f} s long: cut it to {LONGEST_SECONDS:.0f} s or less.")
     if sound.sample_rate < 8000:
         raise SoundError(f"{name} has a sample rate of {sound.sample_rate} Hz: record it at 8000 Hz or more.")
     if np.abs(sound.samples - sound.samples.mean()).max() < SILENCE_PEAK:
@@ -91,7 +100,10 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
         return np.asarray(samples, dtype=np.float32)
     import soxr
 
-    return np.asarray(soxr.resample(np.asarray(samples, dtype=np.float32), from_rate, to_rate, quality="HQ"), dtype=np.float32)
+    return np.asarray(
+        soxr.resample(np.asarray(samples, dtype=np.float32), from_rate, to_rate, quality="HQ"),
+        dtype=np.float32,
+    )
 
 
 def sound_files(folder: Path) -> list[Path]:

@@ -30,7 +30,9 @@ class Geometry:
 
     def __post_init__(self) -> None:
         if self.mel_bands % (self.fold * self.factor):
-            raise ValueError(f"{self.mel_bands} mel bands do not divide by fold x factor = {self.fold * self.factor}")
+            raise ValueError(
+                f"{self.mel_bands} mel bands do not divide by fold x factor = {self.fold * self.factor}"
+            )
 
     @property
     def frames_per_second(self) -> float:

@@ -69,7 +69,9 @@ def log_mel(samples: Tensor, geometry: Geometry) -> Tensor:
 def fold(mel: Tensor, geometry: Geometry) -> Tensor:
     """Log-mel `[batch, mel_bands, frames]` to the VAE's image `[batch, fold, frames, mel_bands / fold]`, scaled."""
     batch, bands, frames = mel.shape
-    image = ((mel - geometry.mel_mean) / geometry.mel_scale).reshape(batch, bands // geometry.fold, geometry.fold, frames)
+    image = ((mel - geometry.mel_mean) / geometry.mel_scale).reshape(
+        batch, bands // geometry.fold, geometry.fold, frames
+    )
     return image.permute(0, 2, 3, 1)
 
 

@@ -83,7 +83,9 @@ class Sketch:
         """
         gain = float(loudest - np.percentile(self.loudness, 99))
         moved = np.where(self.loudness <= LOUDNESS_FLOOR, LOUDNESS_FLOOR, self.loudness + gain)
-        return Sketch(np.maximum(moved, LOUDNESS_FLOOR).astype(np.float32), self.centroid, self.pitch, self.salience), gain
+        return Sketch(
+            np.maximum(moved, LOUDNESS_FLOOR).astype(np.float32), self.centroid, self.pitch, self.salience
+        ), gain
 
 
 def a_weighting(frequency: np.ndarray) -> np.ndarray:

@@ -1,0 +1,338 @@
+"""Preset: a folder with preset.yaml and safetensors files, read, checked, loaded and written as one.
+
+Reading looks at preset.yaml only and needs no torch; checking reads every byte; loading makes networks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from vocaldm_live.checkpoints.header import (
+    PART_NAMES,
+    AdapterPart,
+    EncoderPart,
+    GeometryHeader,
+    PresetHeader,
+    UNetPart,
+    VAEPart,
+    WeightsPart,
+    inspect_header,
+    one_line,
+    parse_header,
+    read_header,
+)
+from vocaldm_live.checkpoints.places import HEADER_FILE
+from vocaldm_live.checkpoints.weights import (
+    Entry,
+    entries_of,
+    file_sha256,
+    hash_problem,
+    mismatches,
+    read_entries,
+    read_tensors,
+    write_tensors,
+)
+from vocaldm_live.errors import PresetError
+from vocaldm_live.sound.geometry import Geometry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from vocaldm_live.model.adapter import Adapter
+    from vocaldm_live.model.encoder import Encoder
+    from vocaldm_live.model.schedule import Schedule
+    from vocaldm_live.model.unet import SketchUNet
+    from vocaldm_live.model.vae import MelVAE
+    from vocaldm_live.model.vocoder import Vocoder
+
+_NOT_HASHED = "0" * 64
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A preset whose header was read; `sha256` covers geometry, parts (weights included) and schedule."""
+
+    name: str
+    folder: Path
+    header: PresetHeader
+    sha256: str
+
+    @property
+    def geometry(self) -> Geometry:
+        """The numbers that fix every shape."""
+        return self.header.geometry.build()
+
+
+@dataclass(frozen=True, eq=False)
+class Modules:
+    """A preset's networks in eval mode, float32, without gradients; `vocoder` is None for Griffin-Lim."""
+
+    encoder: Encoder
+    adapter: Adapter
+    unet: SketchUNet
+    vae: MelVAE
+    vocoder: Vocoder | None
+    geometry: Geometry
+    schedule: Schedule
+
+
+def read_preset(folder: Path | str) -> Preset:
+    """The preset in a folder, by its header alone; raises PresetError where that is missing or wrong."""
+    folder = Path(folder).resolve()
+    header = read_header(folder / HEADER_FILE)
+    problem = _name_problem(header, folder)
+    if problem:
+        raise PresetError(problem)
+    return Preset(header.name, folder, header, header.identity())
+
+
+def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
+    """The preset's networks on a device.
+
+    Raises PresetError with the first mismatch of a file's header, hash, keys or shapes; nothing is kept then.
+    """
+    header, folder = preset.header, preset.folder
+    parts = header.parts.with_weights()
+    for name, part in parts.items():
+        path = folder / part.file
+        problems = mismatches(path, read_entries(path), _expected(name, header, folder))
+        if problems:
+            raise PresetError(problems[0])
+    _check_samplers(header, folder)
+    schedule = _schedule(header, folder)
+    loaded: dict[str, Any] = {}
+    for name, part in parts.items():
+        network = _network(header.geometry, part)
+        network.load_state_dict(read_tensors(folder / part.file, part.sha256), strict=True, assign=True)
+        loaded[name] = network.eval().requires_grad_(False).to(device)
+    loaded.setdefault("vocoder", None)
+    return Modules(**loaded, geometry=preset.geometry, schedule=schedule)
+
+
+def check_preset(folder: Path | str) -> list[str]:
+    """Everything wrong with a preset, one sentence each that names the file; an empty list if nothing is."""
+    folder = Path(folder).resolve()
+    header, problems = inspect_header(folder / HEADER_FILE)
+    if header is None:
+        return problems
+    problem = _name_problem(header, folder)
+    return ([problem] if problem else []) + _content_problems(header, folder)
+
+
+def write_preset(
+    folder: Path | str,
+    header: Mapping[str, Any],
+    states: Mapping[str, Mapping[str, Tensor]],
+    dtype: torch.dtype | Mapping[str, torch.dtype],
+) -> Preset:
+    """Write a preset into `folder`, whose last part is its name, and return it as read back.
+
+    header: what preset.yaml is to say, the parts without `sha256` (and without `file`, which is then
+    `<part>.safetensors`). states: a state dict for each part with weights. dtype: one for all, or one a part.
+    The folder is made under a hidden name beside it, checked there and then renamed, so that nobody sees half
+    of it; an older preset of that name is replaced, and what else lay in its folder comes along.
+    Raises PresetError where header and states do not fit, values overflow, or the disk says no.
+    """
+    folder = Path(folder).resolve()
+    plain = _with_placeholders(header, folder.name)
+    checked = _parsed(plain, folder)
+    _check_states(checked, states, folder)
+    hidden = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}.part")
+    try:
+        _refuse_to_replace(folder)
+        hidden.mkdir(parents=True)
+        for name, part in checked.parts.with_weights().items():
+            wanted = dtype[name] if isinstance(dtype, Mapping) else dtype
+            plain["parts"][name]["sha256"] = write_tensors(hidden / part.file, states[name], wanted)
+        final = _parsed(plain, folder)
+        (hidden / HEADER_FILE).write_text(final.as_yaml(), encoding="utf-8")
+        problems = _content_problems(read_header(hidden / HEADER_FILE), hidden)
+        if problems:
+            raise PresetError(problems[0])
+        _bring_along(folder, hidden)
+        _swap_in(hidden, folder)
+    except OSError as error:
+        raise PresetError(
+            f"The preset {folder} cannot be written ({error.strerror}); free space or allow writing there."
+        ) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return read_preset(folder)
+
+
+# Networks -----------------------------------------------------------------------------------------------
+
+
+def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
+    """A part's network with weights on the meta device: shapes without memory, no random numbers drawn."""
+    import torch
+
+    from vocaldm_live.model.adapter import Adapter
+    from vocaldm_live.model.encoder import Encoder
+    from vocaldm_live.model.unet import SketchUNet
+    from vocaldm_live.model.vae import MelVAE
+    from vocaldm_live.model.vocoder import Vocoder
+
+    geometry = header.build()
+    with torch.device("meta"):
+        if isinstance(part, EncoderPart):
+            return Encoder(classifier=part.classifier, shared=part.shared_tower)
+        if isinstance(part, AdapterPart):
+            return Adapter()
+        if isinstance(part, UNetPart):
+            width = part.head_width
+            return SketchUNet(geometry, part.channels, part.layers, part.attention_from, width, part.groups)
+        if isinstance(part, VAEPart):
+            return MelVAE(geometry, part.channels, part.layers, part.groups)
+        return Vocoder(geometry, part.channels, part.hidden, part.blocks)
+
+
+@lru_cache(maxsize=32)
+def _entries(header: GeometryHeader, part: WeightsPart) -> Mapping[str, Entry]:
+    return MappingProxyType(entries_of(_network(header, part).state_dict()))
+
+
+def _expected(name: str, header: PresetHeader, folder: Path) -> Mapping[str, Entry]:
+    """What a part's file has to hold."""
+    try:
+        return _entries(header.geometry, header.parts.with_weights()[name])
+    except (ValueError, RuntimeError) as error:
+        raise PresetError(
+            f"{folder / HEADER_FILE} has parts.{name} that make no network ({one_line(error)}); correct them."
+        ) from error
+
+
+def _schedule(header: PresetHeader, folder: Path) -> Schedule:
+    from vocaldm_live.model.schedule import Schedule
+
+    try:
+        return Schedule.linear_sqrt(**header.schedule.model_dump())
+    except ValueError as error:
+        raise PresetError(
+            f"{folder / HEADER_FILE} has an impossible schedule ({one_line(error)}); correct its betas."
+        ) from error
+
+
+# Checks -------------------------------------------------------------------------------------------------
+
+
+def _name_problem(header: PresetHeader, folder: Path) -> str | None:
+    if header.name == folder.name:
+        return None
+    return (
+        f"{folder / HEADER_FILE} says that the preset is named {header.name} where its folder is named "
+        f"{folder.name}, so rename one of them."
+    )
+
+
+def _content_problems(header: PresetHeader, folder: Path) -> list[str]:
+    """What is wrong with weights, samplers and schedule."""
+    problems = []
+    for name, part in header.parts.with_weights().items():
+        path = folder / part.file
+        try:
+            entries = read_entries(path)
+            different = hash_problem(path, file_sha256(path), part.sha256)
+            problems += [different] if different else []
+            problems += mismatches(path, entries, _expected(name, header, folder))
+        except PresetError as error:
+            problems.append(str(error))
+    for check in (_check_samplers, _schedule):
+        try:
+            check(header, folder)
+        except PresetError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _check_samplers(header: PresetHeader, folder: Path) -> None:
+    from vocaldm_live.model.samplers import SAMPLERS
+
+    unknown = [name for name in header.parameters.sampler.choices if name not in SAMPLERS]
+    if unknown:
+        raise PresetError(
+            f"{folder / HEADER_FILE} offers the sampler {unknown[0]!r}, not one of {', '.join(SAMPLERS)}; "
+            "correct parameters.sampler.choices."
+        )
+
+
+def _check_states(header: PresetHeader, states: Mapping[str, Mapping[str, Tensor]], folder: Path) -> None:
+    parts = header.parts.with_weights()
+    if set(parts) != set(states):
+        raise PresetError(
+            f"The preset {folder.name} needs weights for {', '.join(parts)}, not for "
+            f"{', '.join(states) or 'none'}; give exactly these."
+        )
+    for name in parts:
+        problems = mismatches(Path(name), entries_of(states[name]), _expected(name, header, folder))
+        if problems:
+            raise PresetError(problems[0])
+
+
+# Writing ------------------------------------------------------------------------------------------------
+
+
+def _with_placeholders(header: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A copy with name, file names and hashes filled in where they are left out."""
+    plain = deepcopy(dict(header))
+    plain.setdefault("name", name)
+    parts = plain.get("parts")
+    for part in PART_NAMES:
+        entry = parts.get(part) if isinstance(parts, dict) else None
+        if isinstance(entry, dict) and entry.get("kind") != "griffin-lim":
+            entry.setdefault("file", f"{part}.safetensors")
+            entry["sha256"] = _NOT_HASHED
+    return plain
+
+
+def _parsed(plain: Mapping[str, Any], folder: Path) -> PresetHeader:
+    header, problems = parse_header(plain, folder / HEADER_FILE)
+    if header is None:
+        raise PresetError(problems[0])
+    problem = _name_problem(header, folder)
+    if problem:
+        raise PresetError(problem)
+    return header
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    other_folder = folder.is_dir() and any(folder.iterdir()) and not (folder / HEADER_FILE).exists()
+    if folder.is_file() or other_folder:
+        raise PresetError(f"{folder} exists and is no preset, so it is not replaced; choose another name.")
+
+
+def _bring_along(old: Path, new: Path) -> None:
+    """Copy what is neither header nor weights, such as a README.md."""
+    for path in sorted(old.iterdir()) if old.is_dir() else ():
+        if path.name == HEADER_FILE or path.suffix == ".safetensors":
+            continue
+        if path.is_dir():
+            shutil.copytree(path, new / path.name)
+        else:
+            shutil.copy2(path, new / path.name)
+
+
+def _swap_in(new: Path, target: Path) -> None:
+    """Rename `new` to `target`; what was there goes only when that has worked."""
+    old = None
+    if target.exists():
+        old = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}.old")
+        os.rename(target, old)
+    try:
+        os.rename(new, target)
+    except OSError:
+        if old is not None:
+            os.rename(old, target)
+        raise
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,179 @@
+"""Maker: from a sound file to a clip on disk, timed on the way; generate, demo and bench stand on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vocaldm_live import __version__
+from vocaldm_live.commands import progress_bar, short_path
+from vocaldm_live.errors import DeliveryError, RequestError
+
+if TYPE_CHECKING:
+    from vocaldm_live.checkpoints.preset import Preset
+    from vocaldm_live.deliver.outbox import Outbox, PublishedClip
+    from vocaldm_live.deliver.recipe import Recipe
+    from vocaldm_live.engine.engine import Engine
+    from vocaldm_live.engine.request import Clip, Request
+    from vocaldm_live.sound.audio import Sound
+
+
+@dataclass(frozen=True)
+class Voice:
+    """An imitation with where it comes from, the title of its clips, and when its reading began and ended."""
+
+    sound: Sound
+    path: Path
+    title: str
+    begun: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """A clip on disk; `timings_ms` holds every stage that was measured, `total` from file to file."""
+
+    published: PublishedClip
+    clip: Clip
+    voice: Voice
+    preset: str
+    timings_ms: dict[str, float]
+
+    def as_json(self) -> str:
+        """The object that `--json` prints for a clip."""
+        request = self.clip.request
+        stages = ("encode", "sample", "decode", "write", "total")
+        return json.dumps(
+            {
+                "clip": str(self.published.path),
+                "imitation": str(self.voice.path),
+                "preset": self.preset,
+                "seed": request.seed,
+                "steps": request.steps,
+                "guidance": request.guidance,
+                "follow": request.follow,
+                "seconds": self.clip.seconds,
+                "sample_rate": self.clip.sample_rate,
+                "timings_ms": {stage: round(self.timings_ms[stage], 3) for stage in stages},
+            }
+        )
+
+    def as_line(self) -> str:
+        """The line that people get for a clip."""
+        guard = f", turned down by {-self.published.gain_db:.1f} dB" if self.published.gain_db else ""
+        return (
+            f"{self.voice.path.name} -> {short_path(self.published.path)}  ({self.clip.seconds:.2f} s, "
+            f"seed {self.clip.request.seed}, {self.timings_ms['total']:.0f} ms{guard})"
+        )
+
+
+class Maker:
+    """Turns voices into clips in an outbox; the engine is loaded for the first good one."""
+
+    def __init__(self, preset: Preset, device: str, outbox: Outbox) -> None:
+        self.preset = preset
+        self.outbox = outbox
+        self._device = device
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, loaded where it is not yet."""
+        if self._engine is None:
+            from vocaldm_live.engine.engine import Engine
+
+            self._engine = Engine(self.preset, self._device)
+        return self._engine
+
+    def make(self, voice: Voice, request: Request, like_path: Path | None = None, bar: str = "") -> Made:
+        """Generate and publish one clip; raises VocalDMError. `bar` is the title of the progress bar."""
+        engine = self.engine
+        with progress_bar(bar or voice.path.name) as progress:
+            begun = time.perf_counter()
+            clip = engine.generate(request, progress)
+            generated = time.perf_counter()
+            recipe = recipe_of(clip, self.preset, engine.device.type, voice, like_path)
+            credits = "; ".join(self.preset.header.credits)
+            published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
+            ended = time.perf_counter()
+        read = 1000.0 * (voice.ended - voice.begun)
+        write = 1000.0 * (ended - generated)
+        total = read + 1000.0 * (ended - begun)
+        timings = {"read": read, **clip.timings_ms, "write": write, "total": total}
+        return Made(published, clip, voice, self.preset.name, timings)
+
+
+def recipe_of(clip: Clip, preset: Preset, device: str, voice: Voice, like_path: Path | None) -> Recipe:
+    """What makes `clip` again."""
+    from vocaldm_live.deliver.recipe import Recipe, current_time
+
+    request = clip.request
+    has_like = request.like is not None and like_path is not None
+    return Recipe(
+        program_version=__version__,
+        preset=preset.name,
+        preset_sha256=preset.sha256,
+        imitation=str(voice.path.absolute()),
+        imitation_sha256=request.imitation.digest(),
+        seed=request.seed,
+        steps=request.steps,
+        guidance=request.guidance,
+        follow=request.follow,
+        sampler=request.sampler,
+        eta=request.eta,
+        tail=request.tail,
+        device=device,
+        created=current_time(),
+        duration=request.duration,
+        like=str(like_path.absolute()) if has_like and like_path else None,
+        like_sha256=request.like.digest() if has_like and request.like else None,
+        like_weight=request.like_weight,
+        notes=clip.notes,
+    )
+
+
+def read_voice(path: Path, title: str = "") -> Voice:
+    """Read an imitation and check that it can be one; raises SoundError."""
+    from vocaldm_live.sound.audio import check_imitation, read_sound
+
+    begun = time.perf_counter()
+    sound = check_imitation(read_sound(path), str(path))
+    return Voice(sound, path, title or path.stem, begun, time.perf_counter())
+
+
+def open_outbox(folder: Path, bits: int) -> Outbox:
+    """The outbox of an output folder, proven writable; RequestError for a bit depth that there is not."""
+    from vocaldm_live.deliver.outbox import Outbox
+
+    try:
+        outbox = Outbox(folder, bits)
+    except DeliveryError as error:
+        raise RequestError(str(error)) from error
+    outbox.check()
+    return outbox
+
+
+def check_options(request: Request, preset: Preset, device: str, variations: int) -> None:
+    """Raise RequestError for the first option value that the preset or this machine cannot serve."""
+    from vocaldm_live.engine.engine import choose_device
+    from vocaldm_live.engine.request import resolve
+
+    if variations < 1:
+        raise RequestError(f"variations is {variations}: give a whole number of 1 or more.")
+    resolved = resolve(request, preset.header)
+    if resolved.eta > 0 and resolved.sampler != "ddim":
+        raise RequestError(f"eta is {resolved.eta:g}, which {resolved.sampler} cannot use: choose ddim.")
+    resolve(replace(request, seed=request.seed + variations - 1), preset.header)
+    choose_device(device)
+
+
+def placeholder() -> Sound:
+    """A second of nothing, so that options can be checked before any imitation is read."""
+    import numpy as np
+
+    from vocaldm_live.sound.audio import Sound
+
+    return Sound(np.zeros(48000, np.float32), 48000)
