@@ -355,8 +355,7 @@ def command_line(venv, arguments):
 def become(command):
     """Replace this process by the command; on Windows run it and return its exit code."""
     # Waiting OpenMP threads that spin take the cores from the audio callback and from one another.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     if not ON_WINDOWS:
         os.execv(command[0], command)
     import subprocess

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 # OpenMP reads these when torch is imported, so they are set before any test module is.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     _wanted = os.environ.get(_name, "")
     os.environ[_name] = _wanted if _wanted in ("1", "2") else "2"

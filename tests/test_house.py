@@ -218,7 +218,8 @@ def test_files_stay_short() -> None:
         if path.suffix == ".py"
     }
     assert "tests/test_house.py" in lengths
-    assert {name: length for name, length in lengths.items() if length > 400} == {}
+    longest = {name: 600 if name.startswith("tests/") else 400 for name in lengths}
+    assert {name: length for name, length in lengths.items() if length > longest[name]} == {}
 
 
 def machine_paths(text: str) -> list[str]:

@@ -360,7 +360,7 @@ def test_the_environment_may_lie_elsewhere(launcher: ModuleType, tmp_path: Path)
     assert launcher.venv_folder("/p", {"VOCALDM_VENV": "~/e"}) == os.path.join(os.path.expanduser("~"), "e")
 
 
-@pytest.mark.parametrize("chosen", [None, "active"])
+@pytest.mark.parametrize("chosen", [None, "7"])
 def test_a_real_start_passes_arguments_exit_code_and_waiting_policy(
     launcher: ModuleType, project: Path, chosen: str | None
 ) -> None:
@@ -374,17 +374,13 @@ def test_a_real_start_passes_arguments_exit_code_and_waiting_policy(
     python.unlink()
     python.symlink_to(sys.executable)
     Path(launcher.venv_program(str(venv), "vocaldm")).write_text(
-        "import os, sys\n"
-        "print(sys.argv[1:], os.environ['OMP_WAIT_POLICY'], os.environ['GOMP_SPINCOUNT'])\n"
-        "sys.exit(5)\n"
+        "import os, sys\nprint(sys.argv[1:], os.environ['GOMP_SPINCOUNT'])\nsys.exit(5)\n"
     )
-    environ = {
-        key: value for key, value in os.environ.items() if key not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    }
+    environ = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
     environ["VOCALDM_VENV"] = str(venv)
     if chosen:
-        environ["OMP_WAIT_POLICY"] = chosen
+        environ["GOMP_SPINCOUNT"] = chosen
     command = [sys.executable, str(project / "vocaldm.py"), "generate", "--json"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (5, "")
-    assert done.stdout.split() == ["['generate',", "'--json']", chosen or "passive", "0"]
+    assert done.stdout.split() == ["['generate',", "'--json']", chosen or "2000"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from training.discriminator import SpectrogramDiscriminators, discriminator_loss, generator_loss
@@ -19,6 +20,7 @@ from training.run import Run, Stateful, add_run_arguments, save_weights, start
 from training.spectral_losses import SIZES, energy_distance
 from vocaldm_live.measure.spectra import multi_resolution_stft_distance
 from vocaldm_live.model.overlap import inverse_stft
+from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.model.vocoder import Vocoder, draw_noise
 from vocaldm_live.sound.geometry import HOUSE
 from vocaldm_live.sound.mel import log_mel
@@ -67,6 +69,12 @@ def main() -> None:
         "--repulsion", type=float, default=0.8, help="1: noise as spread as the target's, 0: median"
     )
     parser.add_argument(
+        "--weights-of", type=Path, help="vocoder.safetensors to go on from, in a run of its own"
+    )
+    parser.add_argument(
+        "--vae", type=Path, help="vae.safetensors: half of the mels pass through it, as generated ones do"
+    )
+    parser.add_argument(
         "--adversarial-from",
         type=float,
         default=1.0,
@@ -90,8 +98,16 @@ def main() -> None:
     discriminators = SpectrogramDiscriminators()
     opponent = torch.optim.AdamW(discriminators.parameters(), lr=arguments.lr * 0.5, betas=(0.5, 0.9))
     others: dict[str, Stateful] = {"discriminators": discriminators, "opponent": opponent}
-    run = Run(arguments, Vocoder(HOUSE), forward_methods=("spectra",), others=others)
+    vocoder = Vocoder(HOUSE)
+    if arguments.weights_of:
+        vocoder.load_state_dict(load_file(arguments.weights_of))
+    run = Run(arguments, vocoder, forward_methods=("spectra",), others=others)
     discriminators.to(run.device)
+    vae = None
+    if arguments.vae:
+        vae = MelVAE(HOUSE).eval()
+        vae.load_state_dict(load_file(arguments.vae))
+        vae.to(run.device)
     rng = np.random.default_rng([arguments.seed, run.step, run.fabric.global_rank])
 
     def loss(step: int) -> dict[str, Tensor]:
@@ -102,7 +118,12 @@ def main() -> None:
         )
         samples = samples.to(run.device)
         mel = log_mel(samples, HOUSE)
-        steady, level = run.module.spectra(mel)
+        given = mel
+        if vae is not None:
+            with torch.no_grad():
+                given = torch.cat([mel[0::2], vae.decode(vae.encode(mel[1::2]))])
+            samples, mel = (torch.cat([both[0::2], both[1::2]]) for both in (samples, mel))
+        steady, level = run.module.spectra(given)
         first, second = (
             inverse_stft(steady + level * draw_noise(len(mel), mel.shape[2], HOUSE).to(run.device), HOUSE)
             for _ in range(2)

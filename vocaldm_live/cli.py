@@ -55,9 +55,9 @@ def vocaldm(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (the process's own by default) and return its exit code."""
-    # OpenMP reads these when torch is loaded: threads that spin while they wait starve the sound card.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    # OpenMP reads this when torch is loaded: threads that spin long starve the sound card, and threads that
+    # do not spin at all take longer to wake than a layer takes to run.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -92,16 +92,18 @@ def look_at_processor() -> Iterator[Finding]:
         return
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     has_bf16 = bool(probe()) if probe is not None else False
-    waiting = os.environ.get("OMP_WAIT_POLICY", "not set")
+    spins = os.environ.get("GOMP_SPINCOUNT", "")
     yield Finding(
         "processor",
         OK,
         f"{torch.backends.cpu.get_cpu_capability()}, bf16 {'yes' if has_bf16 else 'no'}, "
-        f"{torch.get_num_threads()} threads on {os.cpu_count()} cores, OpenMP waiting {waiting}.",
+        f"{torch.get_num_threads()} threads on {os.cpu_count()} cores, OpenMP spins {spins or 'as long as it likes'}.",
     )
-    if waiting.lower() != "passive":
+    if not spins.isdigit() or int(spins) > 20_000:
         yield Finding(
-            "processor", NOTE, "Waiting threads that spin starve the sound card: set OMP_WAIT_POLICY=passive."
+            "processor",
+            NOTE,
+            "Waiting threads that spin long starve the sound card: set GOMP_SPINCOUNT=2000.",
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -66,6 +68,12 @@ class Hearing:
             loudness[body:] = np.maximum(fall, LOUDNESS_FLOOR)
             sketch = Sketch(loudness.astype(np.float32), sketch.centroid, sketch.pitch, sketch.salience)
         return sketch, gain
+
+    def timed_sketch(self, request: ResolvedRequest) -> tuple[Sketch, float, float]:
+        """`sketch` and the seconds it took."""
+        begun = time.perf_counter()
+        sketch, gain = self.sketch(request)
+        return sketch, gain, time.perf_counter() - begun
 
     def image(self, sketch: Sketch, follow: float) -> Tensor:
         """The sketch image `[1, channels, T / 4, bins]` scaled by `follow`; zeros where it is 0."""

@@ -17,14 +17,26 @@ def inverse_stft(spectrum: Tensor, geometry: Geometry) -> Tensor:
     size, hop = geometry.n_fft, geometry.hop
     frames = spectrum.shape[-1]
     window = torch.hann_window(size, device=spectrum.device)
-    pieces = torch.fft.irfft(spectrum, size, dim=1, norm="backward") * window[None, :, None]
-    total = (frames - 1) * hop + size
-    added = torch.nn.functional.fold(pieces, (1, total), (1, size), stride=(1, hop))[:, 0, 0]
-    squared = (window**2)[None, :, None].expand(1, size, frames)
-    weight = torch.nn.functional.fold(squared, (1, total), (1, size), stride=(1, hop))[0, 0, 0]
+    pieces = torch.fft.irfft(spectrum.transpose(1, 2), size, dim=2) * window
+    added = overlap_add(pieces, hop)
+    weight = overlap_add((window**2).expand(1, frames, size), hop)
     pad = (size - hop) // 2
     end = pad + frames * hop
-    return added[:, pad:end] / weight[pad:end].clamp_min(1e-3)
+    return added[:, pad:end] / weight[:, pad:end].clamp_min(1e-3)
+
+
+def overlap_add(pieces: Tensor, hop: int) -> Tensor:
+    """Frames `[batch, frames, size]`, `hop` apart, summed into `[batch, at least (frames - 1) * hop + size]`.
+
+    Frames are cut into blocks of one hop, and the k-th blocks of all frames are added at once.
+    """
+    batch, frames, size = pieces.shape
+    blocks = -(-size // hop)
+    cut = torch.nn.functional.pad(pieces, (0, blocks * hop - size)).reshape(batch, frames, blocks, hop)
+    total = pieces.new_zeros(batch, frames + blocks - 1, hop)
+    for block in range(blocks):
+        total[:, block : block + frames] += cut[:, :, block]
+    return total.reshape(batch, -1)
 
 
 def stft(samples: Tensor, geometry: Geometry) -> Tensor:

@@ -83,15 +83,20 @@ class Vocoder(nn.Module):
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             x = block(x)
-        out = self.head(self.final(x.transpose(1, 2))).transpose(1, 2)
-        tone, noise, cosine, sine = out.chunk(4, dim=1)
+        # Bins last: the transforms that follow run along them.
+        tone, noise, cosine, sine = self.head(self.final(x.transpose(1, 2))).chunk(4, dim=2)
         prior = self.prior(mel)
-        phase = peak_phases(prior, geometry.n_fft, geometry.hop)
-        turn = torch.complex(cosine, sine)
-        turn = turn / turn.abs().clamp_min(1e-4)
+        phase = peak_phases(prior, geometry.n_fft, geometry.hop).transpose(1, 2)
+        prior = prior.transpose(1, 2)
         magnitude = (prior + tone.clamp(-12.0, 3.0)).clamp_max(8.0).exp()
         level = (prior + (noise - 0.7).clamp(-12.0, 3.0)).clamp_max(8.0).exp()
-        return torch.polar(magnitude, phase) * turn, level
+        scale = magnitude / (cosine.square() + sine.square()).sqrt().clamp_min(1e-4)
+        # The correction of the phase is a turn by the angle of (cosine, sine).
+        along, across = phase.cos(), phase.sin()
+        steady = torch.complex(
+            scale * (along * cosine - across * sine), scale * (along * sine + across * cosine)
+        )
+        return steady.transpose(1, 2), level.transpose(1, 2)
 
     def forward(
         self, mel: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None
