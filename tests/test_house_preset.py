@@ -12,6 +12,7 @@ import vocaldm_live
 from vocaldm_live.checkpoints.places import resolve_preset
 from vocaldm_live.checkpoints.preset import check_preset, read_preset
 from vocaldm_live.engine.engine import Engine
+from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Request
 from vocaldm_live.measure.following import measure_following
 from vocaldm_live.sound.audio import Sound, read_sound
@@ -77,19 +78,22 @@ def test_follow_0_frees_the_clip_from_the_curve(engine: Engine) -> None:
 
 
 def test_guidance_moves_the_clip_toward_the_condition(engine: Engine) -> None:
-    hearing = engine._hearing
+    """Contrast: nearness to the own condition beyond that to the other demos', where the adapter sees them."""
+    sounds, adapter = [read_sound(path) for path in DEMOS], engine.modules.adapter
+    hearing = Hearing(engine.modules, engine.device)
+    with torch.inference_mode():
+        wanted = adapter(torch.cat([hearing.embed(sound, True) for sound in sounds]))
 
-    def closeness(guidance: float) -> float:
-        cosines = []
-        for sound in map(read_sound, DEMOS):
-            clip = engine.generate(Request(sound, seed=4, guidance=guidance))
-            with torch.inference_mode():
-                wanted = hearing.embed(sound, True)
-                found = hearing.embed(Sound(clip.samples, clip.sample_rate), False)
-            cosines.append(float((wanted * found).sum()))
-        return float(np.mean(cosines))
+    def contrast(guidance: float) -> float:
+        clips = [engine.generate(Request(sound, seed=4, guidance=guidance)) for sound in sounds]
+        with torch.inference_mode():
+            heard = [hearing.embed(Sound(clip.samples, clip.sample_rate), False) for clip in clips]
+            cosines = adapter(torch.cat(heard)) @ wanted.T
+        own = float(cosines.diagonal().mean())
+        others = float(cosines.sum() - cosines.diagonal().sum()) / (len(sounds) * (len(sounds) - 1))
+        return own - others
 
-    assert closeness(3.0) > closeness(0.0) + 0.02
+    assert contrast(5.0) > contrast(0.0) + 0.01
 
 
 def test_real_voices_are_followed(engine: Engine, test_data: Path) -> None:

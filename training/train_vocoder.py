@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from training.discriminator import SpectrogramDiscriminators, discriminator_loss, generator_loss
+from training.drawn import drawn_once
 from training.library import LibrarySound, read_library
 from training.run import Run, Stateful, add_run_arguments, save_weights, start
 from training.spectral_losses import SIZES, energy_distance
+from vocaldm_live.checkpoints.preset import load_modules, read_preset
 from vocaldm_live.measure.spectra import multi_resolution_stft_distance
 from vocaldm_live.model.overlap import inverse_stft
 from vocaldm_live.model.vae import MelVAE
@@ -75,6 +77,10 @@ def main() -> None:
         "--vae", type=Path, help="vae.safetensors: half of the mels pass through it, as generated ones do"
     )
     parser.add_argument(
+        "--drawn-by", type=Path, help="a preset's folder: half of the mels are drawn by its diffusion model"
+    )
+    parser.add_argument("--drawn", type=int, default=600, help="how many clips it draws")
+    parser.add_argument(
         "--adversarial-from",
         type=float,
         default=1.0,
@@ -108,17 +114,28 @@ def main() -> None:
         vae = MelVAE(HOUSE).eval()
         vae.load_state_dict(load_file(arguments.vae))
         vae.to(run.device)
+    drawn = None
+    if arguments.drawn_by:
+        preset = read_preset(arguments.drawn_by)
+        path = run.folder / f"drawn-{preset.sha256[:12]}-{arguments.drawn}.npz"
+        prediction = preset.header.parts.unet.prediction
+        drawn = drawn_once(path, arguments.drawn, arguments.seed, training, load_modules(preset), prediction)
     rng = np.random.default_rng([arguments.seed, run.step, run.fabric.global_rank])
 
     def loss(step: int) -> dict[str, Tensor]:
-        half = arguments.batch // 2 if made else 0
+        ours = arguments.batch // 2 if drawn is not None else 0
+        half = (arguments.batch - ours) // 2 if made else 0
         samples = torch.cat(
-            [draw_segments(training, arguments.batch - half, rng)]
+            [draw_segments(training, arguments.batch - ours - half, rng)]
             + ([draw_segments(made, half, rng)] if half else [])
         )
         samples = samples.to(run.device)
         mel = log_mel(samples, HOUSE)
         given = mel
+        if drawn is not None:
+            beside, smooth = (part.to(run.device) for part in drawn.segments(ours, SEGMENT_FRAMES, rng))
+            samples, given = torch.cat([samples, beside]), torch.cat([mel, smooth])
+            mel = torch.cat([mel, log_mel(beside, HOUSE)])
         if vae is not None:
             with torch.no_grad():
                 given = torch.cat([mel[0::2], vae.decode(vae.encode(mel[1::2]))])
