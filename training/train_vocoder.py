@@ -22,7 +22,6 @@ from training.spectral_losses import SIZES, energy_distance
 from vocaldm_live.checkpoints.preset import load_modules, read_preset
 from vocaldm_live.measure.spectra import multi_resolution_stft_distance
 from vocaldm_live.model.overlap import inverse_stft
-from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.model.vocoder import Vocoder, draw_noise
 from vocaldm_live.sound.geometry import HOUSE
 from vocaldm_live.sound.mel import log_mel
@@ -74,9 +73,6 @@ def main() -> None:
         "--weights-of", type=Path, help="vocoder.safetensors to go on from, in a run of its own"
     )
     parser.add_argument(
-        "--vae", type=Path, help="vae.safetensors: half of the mels pass through it, as generated ones do"
-    )
-    parser.add_argument(
         "--drawn-by", type=Path, help="a preset's folder: half of the mels are drawn by its diffusion model"
     )
     parser.add_argument("--drawn", type=int, default=600, help="how many clips it draws")
@@ -109,11 +105,6 @@ def main() -> None:
         vocoder.load_state_dict(load_file(arguments.weights_of))
     run = Run(arguments, vocoder, forward_methods=("spectra",), others=others)
     discriminators.to(run.device)
-    vae = None
-    if arguments.vae:
-        vae = MelVAE(HOUSE).eval()
-        vae.load_state_dict(load_file(arguments.vae))
-        vae.to(run.device)
     drawn = None
     if arguments.drawn_by:
         preset = read_preset(arguments.drawn_by)
@@ -136,10 +127,6 @@ def main() -> None:
             beside, smooth = (part.to(run.device) for part in drawn.segments(ours, SEGMENT_FRAMES, rng))
             samples, given = torch.cat([samples, beside]), torch.cat([mel, smooth])
             mel = torch.cat([mel, log_mel(beside, HOUSE)])
-        if vae is not None:
-            with torch.no_grad():
-                given = torch.cat([mel[0::2], vae.decode(vae.encode(mel[1::2]))])
-            samples, mel = (torch.cat([both[0::2], both[1::2]]) for both in (samples, mel))
         steady, level = run.module.spectra(given)
         first, second = (
             inverse_stft(steady + level * draw_noise(len(mel), mel.shape[2], HOUSE).to(run.device), HOUSE)
