@@ -18,7 +18,7 @@ from torch import Tensor
 from training.examples import make_sound
 from training.library import LibrarySound
 from vocaldm_live.checkpoints.preset import Modules
-from vocaldm_live.model.denoise import denoise_from
+from vocaldm_live.model.denoise import Prediction, denoise_from
 from vocaldm_live.model.samplers import ddim
 from vocaldm_live.model.sketch_image import draw_sketch
 from vocaldm_live.model.unet import Condition
@@ -49,7 +49,7 @@ class Drawn:
         return torch.from_numpy(np.stack(samples)), torch.from_numpy(np.stack(mels).astype(np.float32))
 
 
-def draw_mels(samples: np.ndarray, modules: Modules, prediction: str, seed: int) -> np.ndarray:
+def draw_mels(samples: np.ndarray, modules: Modules, prediction: Prediction, seed: int) -> np.ndarray:
     """Mels `[clips, bands, frames]` that the model draws for samples `[clips, n]`, the last half of its steps."""
     geometry = modules.geometry
     curves = np.stack([measure_sketch(row, geometry.sample_rate).array() for row in samples])
@@ -77,7 +77,7 @@ def drawn_once(
     seed: int,
     library: Sequence[LibrarySound],
     modules: Modules,
-    prediction: str,
+    prediction: Prediction,
     real_share: float = 0.5,
 ) -> Drawn:
     """`count` sounds and their drawn mels, kept at `path` so that a resumed run begins at once."""
