@@ -16,6 +16,7 @@ from vocaldm_live import __version__
 from vocaldm_live.commands import say
 from vocaldm_live.commands.bench import bench
 from vocaldm_live.commands.demo import demo
+from vocaldm_live.commands.devices import devices
 from vocaldm_live.commands.doctor import doctor
 from vocaldm_live.commands.evaluate import evaluate
 from vocaldm_live.commands.generate import generate
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (generate, demo, bench, evaluate, doctor):
+for _command in (generate, demo, devices, bench, evaluate, doctor):
     app.command()(_command)
 app.add_typer(presets, name="presets")
 

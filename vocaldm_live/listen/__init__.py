@@ -1,0 +1,1 @@
+"""Listen: a voice becomes an imitation, from the microphone or from a watched folder."""
