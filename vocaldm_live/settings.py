@@ -21,6 +21,17 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
+@cache
+def default_folders() -> dict[str, Path]:
+    """outbox, inbox and state in the places that this system means for them."""
+    home = Path(platformdirs.user_music_dir()) / "VocalDM Live"
+    return {
+        "outbox": home / "clips",
+        "inbox": home / "inbox",
+        "state": Path(platformdirs.user_data_dir(APPLICATION, appauthor=False)),
+    }
+
+
 class SettingsError(VocalDMError):
     """The settings cannot be used: a wrong line, an unknown key, a file that is not there."""
 
@@ -149,17 +160,6 @@ class Settings(Section):
         """All settings in force, as a file that could be read again."""
         plain = self.model_dump(mode="json", by_alias=True)
         return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-
-
-@cache
-def default_folders() -> dict[str, Path]:
-    """outbox, inbox and state in the places that this system means for them."""
-    home = Path(platformdirs.user_music_dir()) / "VocalDM Live"
-    return {
-        "outbox": home / "clips",
-        "inbox": home / "inbox",
-        "state": Path(platformdirs.user_data_dir(APPLICATION, appauthor=False)),
-    }
 
 
 def default_file() -> Path:

@@ -62,6 +62,7 @@ class JobEvents:
 @dataclass(eq=False)
 class _Running:
     job: Job
+    engine: Generator
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -101,6 +102,12 @@ class Jobs:
         """The id of the job under way."""
         with self._change:
             return self._running.job.id if self._running is not None else None
+
+    @property
+    def engine(self) -> Generator | None:
+        """The engine that makes the job under way, else the one that will make the next."""
+        with self._change:
+            return self._running.engine if self._running is not None else self._engine
 
     def submit(self, job: Job) -> None:
         """Queue a job; raises RequestError when it is empty, its id is taken or the queue is closed."""
@@ -188,7 +195,8 @@ class Jobs:
                 if self._closed:
                     return
                 assert self._engine is not None
-                engine, running = self._engine, _Running(self._waiting.pop())
+                engine = self._engine
+                running = _Running(self._waiting.pop(), engine)
                 self._running = running
             try:
                 self._make(engine, running)
