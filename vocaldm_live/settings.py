@@ -250,7 +250,9 @@ def _model_at(place: Sequence[Any]) -> type[BaseModel] | None:
     model: type[BaseModel] = Settings
     for key in place:
         field = model.model_fields.get(str(key))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        ):
             return None
         model = field.annotation
     return model

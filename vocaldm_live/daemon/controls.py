@@ -134,4 +134,6 @@ class Controls:
                     "range", f"{name} is {value:g}: this preset takes {bounds.low:g} to {bounds.high:g}."
                 )
         if name == "sampler" and value not in parameters.sampler.choices:
-            raise OscError("range", f"sampler is {value}: this preset takes {', '.join(parameters.sampler.choices)}.")
+            raise OscError(
+                "range", f"sampler is {value}: this preset takes {', '.join(parameters.sampler.choices)}."
+            )

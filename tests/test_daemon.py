@@ -1,0 +1,253 @@
+"""The daemon as its clients meet it: inbox and OSC in, complete clips, history and events out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from osc_peer import UdpPeer
+from tiny import assert_sentence, make_tiny_preset
+
+from vocaldm_live.daemon.daemon import Daemon
+from vocaldm_live.errors import VocalDMError
+from vocaldm_live.settings import read_settings
+
+
+def voice(path: Path, seconds: float = 0.6, seed: int = 0) -> Path:
+    times = np.arange(round(seconds * 44100)) / 44100
+    noise = np.random.default_rng(seed).standard_normal(len(times))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.2 * noise * np.exp(-3 * times), 44100)
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_tiny_preset(tmp_path / "presets", "one")
+    return tmp_path
+
+
+def make(place: Path, **changes: Any) -> Daemon:
+    folders: dict[str, Any] = {f"folders.{name}": str(place / name) for name in ("outbox", "inbox", "state")}
+    plain = {
+        "preset": "one",
+        "device": "cpu",
+        "microphone.enabled": False,
+        "osc.port": 0,
+        "folders.allowed": [str(place / "files")],
+    }
+    path = place / "settings.yaml"
+    path.write_text("")
+    return Daemon(read_settings(path, {**plain, **folders, **changes}))
+
+
+@pytest.fixture
+def daemon(place: Path) -> Iterator[Daemon]:
+    made = make(place)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def peer(daemon: Daemon) -> Iterator[UdpPeer]:
+    made = UdpPeer(daemon.server.port)
+    made.send("subscribe", 0, 600.0)
+    made.until("state/end")
+    yield made
+    made.close()
+
+
+def test_a_new_subscriber_learns_the_whole_state(daemon: Daemon) -> None:
+    assert daemon.warm.wait(60)
+    peer = UdpPeer(daemon.server.port)
+    peer.send("subscribe")
+    peer.until("state/end")
+    state = {name: values[1:] for name, values in peer.heard}
+    assert state["param/preset"] == ["one"] and state["param/steps"] == [2] and state["listening"] == [0]
+    assert state["preset/is"][0] == "one" and state["engine"][0] == "warm"
+    assert_sentence(state["mic/lost"][0])
+    peer.close()
+
+
+def test_a_file_by_osc_becomes_a_complete_clip(place: Path, daemon: Daemon, peer: UdpPeer) -> None:
+    path = voice(place / "files" / ".." / "files" / "hit.wav")
+    peer.send("param/seed", 7)
+    peer.send("generate", "mine", str(path))
+    id_, variation, clip, clip_id, seconds, seed = peer.until("ready")
+    sound = soundfile.SoundFile(clip)
+    assert (id_, variation, seed) == ("mine", 0, "7")
+    assert sound.samplerate == 48000 and len(sound) / 48000 == pytest.approx(seconds, abs=0.01)
+    assert json.loads((place / "outbox" / "latest.json").read_text())["clip"] == clip
+    assert peer.until("done") == ["mine"]
+    names = [name for name, values in peer.heard if values[1:2] == ["mine"]]
+    assert (
+        names[0] == "accepted" and names.count("progress") >= 3 and names.index("ready") < names.index("done")
+    )
+    assert daemon.session.history.get(clip_id).path == Path(clip)
+
+
+def test_a_file_in_the_inbox_becomes_a_clip(place: Path, peer: UdpPeer) -> None:
+    voice(place / "inbox" / "knock.wav")
+    assert "knock" in Path(peer.until("ready")[2]).name
+
+
+def test_again_refine_and_cancel(place: Path, peer: UdpPeer) -> None:
+    peer.send("again", "too-soon")
+    assert_sentence(peer.until("error")[3])
+    peer.send("generate", "a", str(voice(place / "files" / "hit.wav")))
+    first = peer.until("ready")
+    peer.send("again", "b")
+    second = peer.until("ready")
+    assert second[0] == "b" and second[5] != first[5]
+    peer.send("refine", "c", first[3], 5)
+    third = peer.until("ready")
+    recipe = json.loads(Path(third[2]).with_suffix(".json").read_text())
+    assert third[5] == first[5] and recipe["steps"] == 5
+    kept = Path(recipe["imitation"])
+    assert kept.is_file()
+    peer.send("param/steps", 100)
+    peer.send("again", "d", first[3])
+    peer.until("accepted")
+    peer.send("cancel", "d")
+    assert peer.until("cancelled") == ["d"]
+    peer.send("cancel", "d")
+    assert peer.until("error")[0] == "id"
+
+
+def test_variations_have_each_their_own_seed(place: Path, peer: UdpPeer) -> None:
+    peer.send("param/variations", 3)
+    peer.send("param/seed", 40)
+    peer.send("generate", "k", str(voice(place / "files" / "hit.wav")))
+    assert [peer.until("ready")[5] for _ in range(3)] == ["40", "41", "42"]
+
+
+def test_every_client_hears_of_a_slider(daemon: Daemon, peer: UdpPeer) -> None:
+    assert daemon.warm.wait(60)
+    other = UdpPeer(daemon.server.port)
+    other.send("param/guidance", 4)
+    assert peer.until("param/guidance") == [4.0]
+    other.send("param/guidance", 19.0)
+    got = other.until("error")
+    assert got[0] == "range" and "0 to 10" in got[3]
+    other.send("param/text", "a big bell")
+    assert other.until("error")[0] == "text"
+    other.close()
+
+
+@pytest.mark.parametrize("name", ["../outside.wav", "link.wav", "missing.wav", "relative"])
+def test_files_outside_the_folders_are_out_of_reach(place: Path, peer: UdpPeer, name: str) -> None:
+    outside = voice(place / "outside.wav")
+    (place / "files").mkdir()
+    (place / "files" / "link.wav").symlink_to(outside)
+    peer.send("generate", "x", "files/hit.wav" if name == "relative" else str(place / "files" / name))
+    code, address, request, sentence = peer.until("error")
+    assert (code, address, request) == ("path", "/vocaldm/generate", "x")
+    assert_sentence(sentence)
+
+
+def test_like_takes_a_file_and_a_clip(place: Path, peer: UdpPeer) -> None:
+    example = voice(place / "files" / "example.wav", seed=5)
+    peer.send("generate", "plain", str(example))
+    clip = peer.until("ready")
+    peer.send("like", str(example))
+    assert peer.until("liking") == [str(example)]
+    peer.send("again", "with")
+    made = peer.until("ready")
+    assert json.loads(Path(made[2]).with_suffix(".json").read_text())["like"] == str(example)
+    peer.send("like", clip[3])
+    assert peer.until("liking") == [clip[2]]
+    peer.send("like", "")
+    assert peer.until("liking") == [""]
+
+
+def test_history_over_osc(place: Path, peer: UdpPeer) -> None:
+    peer.send("generate", "a", str(voice(place / "files" / "hit.wav")))
+    clip = peer.until("ready")
+    peer.send("star", clip[3], 1)
+    peer.send("history", 5)
+    peer.until("history/begin")
+    item = peer.until("history/item")
+    assert item[0] == clip[3] and item[6] == 1 and item[1] == clip[2]
+
+
+def test_a_preset_is_swapped_and_a_bad_one_refused(place: Path, peer: UdpPeer) -> None:
+    make_tiny_preset(place / "presets", "two", seed=3)
+    bad = shutil.copytree(place / "presets" / "one", place / "presets" / "bad")
+    (bad / "unet.safetensors").write_bytes(b"no weights")
+    peer.send("param/preset", "two")
+    while peer.until("param/preset") != ["two"]:
+        pass
+    peer.send("param/preset", "bad")
+    name, sentence = peer.until("preset/refused")
+    assert name == "bad"
+    assert_sentence(sentence)
+    peer.send("param/preset", "nowhere")
+    assert peer.until("error")[0] == "preset"
+    peer.send("generate", "a", str(voice(place / "files" / "hit.wav")))
+    recipe = json.loads(Path(peer.until("ready")[2]).with_suffix(".json").read_text())
+    assert recipe["preset"] == "two"
+
+
+def test_a_changed_preset_is_played_without_being_asked_for(
+    place: Path, daemon: Daemon, peer: UdpPeer
+) -> None:
+    assert daemon.warm.wait(60)
+    before = daemon.loader.playing
+    make_tiny_preset(place / "presets", "one", seed=9)
+    while peer.until("preset/is")[1] == getattr(before, "sha256", ""):
+        pass
+
+
+def test_the_outbox_may_vanish_and_come_back(place: Path, peer: UdpPeer) -> None:
+    path = voice(place / "files" / "hit.wav")
+    peer.send("generate", "a", str(path))
+    peer.until("done")
+    shutil.rmtree(place / "outbox")
+    peer.send("generate", "b", str(path))
+    assert Path(peer.until("ready")[2]).is_file()
+
+
+def test_stopping_leaves_no_part_and_no_thread(place: Path) -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    daemon = make(place)
+    daemon.start()
+    peer = UdpPeer(daemon.server.port)
+    peer.send("subscribe", 0, 600.0)
+    peer.send("generate", "a", str(voice(place / "files" / "hit.wav")))
+    peer.until("accepted")
+    daemon.warm.wait(60)
+    daemon.close(finish=False)
+    deadline = time.monotonic() + 20
+    while {thread.name for thread in threading.enumerate()} - before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = {
+        name for name in {thread.name for thread in threading.enumerate()} - before if "sketch" not in name
+    }
+    assert not left
+    assert not list(place.rglob("*.part*"))
+    peer.close()
+
+
+def test_a_second_daemon_says_so(place: Path, daemon: Daemon) -> None:
+    second = make(place, **{"osc.port": daemon.server.port})
+    with pytest.raises(VocalDMError, match="another daemon"):
+        second.start()
+    second.close()
+
+
+def test_an_unknown_preset_is_told(place: Path) -> None:
+    daemon = make(place, preset="nothing")
+    daemon.start()
+    assert daemon.warm.wait(60) and daemon.failed is not None
+    assert_sentence(daemon.failed)
+    daemon.close()

@@ -1,0 +1,91 @@
+"""Loader: brings presets into warm engines beside the work, and swaps them in between two requests."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from vocaldm_live.errors import PresetError, VocalDMError
+
+if TYPE_CHECKING:
+    from vocaldm_live.checkpoints.preset import Preset
+    from vocaldm_live.engine.engine import Engine
+
+log = logging.getLogger("vocaldm.presets")
+
+
+class Loader:
+    """Loads one preset after the other in its own thread.
+
+    `on_engine(engine)` gets a warm one; `on_refused(name, sentence)` when a preset can't be played: what played
+    before plays on. `on_state(state, sentence)` tells loading, warm and failed.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        on_engine: Callable[[Engine], None],
+        on_refused: Callable[[str, str], None],
+        on_state: Callable[[str, str], None],
+    ) -> None:
+        self._device = device
+        self._on_engine, self._on_refused, self._on_state = on_engine, on_refused, on_state
+        self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.playing: Preset | None = None
+        self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
+        self._thread.start()
+
+    def load(self, name: str) -> None:
+        """Load a preset by name or folder; what comes of it is told."""
+        self._wanted.put(name)
+
+    def close(self) -> None:
+        """End the thread once the preset at hand is loaded."""
+        self._wanted.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (name := self._wanted.get()) is not None:
+            try:
+                self._load(name)
+            except VocalDMError as error:
+                self._refuse(name, str(error))
+            except Exception as error:
+                log.exception("the preset %s failed", name)
+                what = f"{type(error).__name__}: {error}".rstrip(".")
+                self._refuse(name, f"The preset {name} does not load ({what}): the log has more.")
+
+    def _load(self, name: str) -> None:
+        from vocaldm_live.checkpoints.places import resolve_preset
+        from vocaldm_live.checkpoints.preset import check_preset, read_preset
+
+        folder = resolve_preset(name)
+        preset = read_preset(folder)
+        if self.playing is not None and (preset.folder, preset.sha256) == (
+            self.playing.folder,
+            self.playing.sha256,
+        ):
+            self._on_state("warm", f"{preset.name} plays.")
+            return
+        problems = check_preset(folder)
+        if problems:
+            raise PresetError(problems[0])
+        self._on_state("loading", f"{preset.name} is being loaded.")
+        from vocaldm_live.engine.engine import Engine
+
+        begun = time.monotonic()
+        engine = Engine(preset, self._device)
+        engine.warm()
+        self.playing = preset
+        log.info("%s is warm after %.1f s on %s", preset.name, time.monotonic() - begun, engine.device)
+        self._on_engine(engine)
+        self._on_state("warm", f"{preset.name} plays.")
+
+    def _refuse(self, name: str, sentence: str) -> None:
+        log.warning("%s", sentence)
+        self._on_refused(name, sentence)
+        self._on_state("warm" if self.playing is not None else "failed", sentence)

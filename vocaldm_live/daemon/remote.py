@@ -1,0 +1,225 @@
+"""Remote: what each OSC command does. Short ones at once in the server's loop, the others in one worker thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vocaldm_live import __version__
+from vocaldm_live.daemon.controls import NAMES
+from vocaldm_live.errors import VocalDMError
+from vocaldm_live.listen.imitation import Imitation
+from vocaldm_live.osc.table import ROOT, Entry, OscError, Value
+
+if TYPE_CHECKING:
+    from vocaldm_live.daemon.daemon import Daemon
+    from vocaldm_live.osc.leases import Client
+
+log = logging.getLogger("vocaldm.osc")
+MOST_WAITING = 64
+
+
+class Remote:
+    """Joins the OSC server's commands to a daemon."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="commands")
+        self._room = threading.BoundedSemaphore(MOST_WAITING)
+
+    def close(self) -> None:
+        """End the worker; what has begun is finished."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def handle(self, client: Client, entry: Entry, values: tuple[Value, ...]) -> None:
+        """A checked command; raises OscError. Called in the server's loop, so it only does what is quick."""
+        name = entry.address.removeprefix(f"{ROOT}/")
+        if entry.role == "parameter":
+            self._parameter(name.removeprefix("param/"), values[0])
+            return
+        method = getattr(self, "_" + name.replace("/", "_"), None)
+        if method is None:
+            raise OscError("unavailable", f"{entry.address} is not available in this version.")
+        method(client, entry.address, *values)
+
+    def state(self, client: Client) -> None:
+        """Send one client everything that it may want to show."""
+        daemon = self._daemon
+
+        def send(name: str, *values: Value) -> None:
+            daemon.server.send(client, name, *values)
+
+        send("state/begin")
+        send("version/is", "VocalDM Live", __version__)
+        send("engine", *daemon.engine_state)
+        values = daemon.session.controls.snapshot().values
+        for name in NAMES:
+            send(f"param/{name}", values[name])
+        preset = daemon.loader.playing
+        if preset is not None:
+            send("preset/is", preset.name, preset.sha256)
+        for known in daemon.preset_names():
+            send("preset/known", known)
+        send("listening", int(daemon.is_listening))
+        send("recording", int(daemon.is_recording))
+        send("liking", daemon.session.liking)
+        lost, device = daemon.microphone_state
+        send(*(("mic/ok", device) if device else ("mic/lost", lost or "The microphone is off.")))
+        send("state/end")
+
+    # Quick ones --------------------------------------------------------------------------------------------
+
+    def _state(self, client: Client, address: str) -> None:
+        self.state(client)
+
+    def _version(self, client: Client, address: str) -> None:
+        self._daemon.server.send(client, "version/is", "VocalDM Live", __version__)
+
+    def _record(self, client: Client, address: str, on: int) -> None:
+        self._quickly("microphone", lambda: self._daemon.record(bool(on)))
+
+    def _listen(self, client: Client, address: str, on: int) -> None:
+        self._daemon.listen(bool(on))
+
+    def _audition(self, client: Client, address: str, seconds: float) -> None:
+        if self._daemon.microphone is not None:
+            self._daemon.microphone.mute(seconds)
+
+    def _cancel(self, client: Client, address: str, request_id: str) -> None:
+        jobs = self._daemon.session.jobs
+        if not request_id:
+            jobs.cancel_all()
+        elif not jobs.cancel(request_id):
+            raise OscError("id", f"No request {request_id[:100]} is under way: it may have ended already.")
+
+    def _parameter(self, name: str, value: Value) -> None:
+        daemon = self._daemon
+        if name == "preset":
+            known = daemon.preset_names()
+            if value not in known:
+                raise OscError("preset", f"There is no preset {value!r}: there are {', '.join(known)}.")
+            daemon.loader.load(str(value))
+            return
+        daemon.server.broadcast(f"param/{name}", daemon.session.controls.set(name, value))
+
+    # Slow ones: files and history --------------------------------------------------------------------------
+
+    def _capture(self, client: Client, address: str, seconds: float, request_id: str) -> None:
+        microphone = self._daemon.microphone
+        if microphone is None:
+            raise OscError(
+                "microphone", "The microphone is off: switch microphone.enabled on in the settings."
+            )
+        snapshot = self._daemon.session.controls.snapshot()
+
+        def capture() -> None:
+            self._daemon.session.heard(microphone.capture(seconds), request_id, snapshot)
+
+        self._slowly(client, address, request_id, capture)
+
+    def _generate(self, client: Client, address: str, request_id: str, path: str) -> None:
+        snapshot = self._daemon.session.controls.snapshot()
+
+        def generate() -> None:
+            from vocaldm_live.sound.audio import check_imitation, read_sound
+
+            real = self._daemon.roots.check(path)
+            sound = check_imitation(read_sound(real), real.name)
+            imitation = Imitation(sound, real.stem, "osc", real.stat().st_mtime, time.monotonic(), real)
+            self._daemon.session.heard(imitation, request_id, snapshot)
+
+        self._slowly(client, address, request_id, generate)
+
+    def _again(self, client: Client, address: str, request_id: str, clip: str) -> None:
+        snapshot = self._daemon.session.controls.snapshot()
+        self._slowly(
+            client, address, request_id, lambda: self._daemon.session.again(request_id, clip, snapshot)
+        )
+
+    def _refine(self, client: Client, address: str, request_id: str, clip: str, steps: int) -> None:
+        self._slowly(
+            client, address, request_id, lambda: self._daemon.session.refine(request_id, clip, steps)
+        )
+
+    def _like(self, client: Client, address: str, text: str) -> None:
+        def like() -> None:
+            from vocaldm_live.sound.audio import check_imitation, read_sound
+
+            daemon = self._daemon
+            if not text:
+                daemon.session.like(None, None)
+            else:
+                path = (
+                    Path(daemon.session.history.get(text).path)
+                    if "/" not in text and "\\" not in text
+                    else None
+                )
+                real = daemon.roots.check(str(path or text))
+                daemon.session.like(check_imitation(read_sound(real), "the example sound"), real)
+            daemon.server.broadcast("liking", daemon.session.liking)
+
+        self._slowly(client, address, "", like)
+
+    def _history(self, client: Client, address: str, count: int) -> None:
+        def history() -> None:
+            found = self._daemon.session.history.entries(limit=count)
+            send = self._daemon.server.send
+            send(client, "history/begin", len(found))
+            for one in found:
+                send(
+                    client,
+                    "history/item",
+                    one.id,
+                    str(one.path),
+                    one.name,
+                    one.created,
+                    one.seconds,
+                    str(one.seed),
+                    int(one.starred),
+                )
+            send(client, "history/end")
+
+        self._slowly(client, address, "", history)
+
+    def _star(self, client: Client, address: str, clip: str, on: int) -> None:
+        def star() -> None:
+            history = self._daemon.session.history
+            history.star(history.get(clip).id, bool(on))
+
+        self._slowly(client, address, "", star)
+
+    # Inside ------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _quickly(code: str, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        except OscError:
+            raise
+        except VocalDMError as error:
+            raise OscError(code, str(error)) from error
+
+    def _slowly(self, client: Client, address: str, request_id: str, call: Callable[[], Any]) -> None:
+        if not self._room.acquire(blocking=False):
+            raise OscError("busy", "Too many commands wait: send them more slowly.")
+
+        def work() -> None:
+            try:
+                call()
+            except OscError as error:
+                self._daemon.server.fail(client, error, address, request_id)
+            except VocalDMError as error:
+                self._daemon.server.fail(client, OscError("request", str(error)), address, request_id)
+            except Exception:
+                log.exception("%s failed", address, extra={"request": request_id})
+                sentence = "That failed inside the daemon: its log says more."
+                self._daemon.server.fail(client, OscError("internal", sentence), address, request_id)
+            finally:
+                self._room.release()
+
+        self._worker.submit(work)

@@ -1,0 +1,240 @@
+"""Session: gestures become jobs, jobs become clips in outbox and history, and everybody is told."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vocaldm_live.commands.maker import Voice, recipe_of
+from vocaldm_live.daemon.controls import Controls, Snapshot
+from vocaldm_live.engine.jobs import Job, JobEvents, Jobs
+from vocaldm_live.listen.imitation import Imitation
+from vocaldm_live.osc.table import OscError
+
+if TYPE_CHECKING:
+    from vocaldm_live.deliver.gestures import Gestures
+    from vocaldm_live.deliver.history import Entry, History
+    from vocaldm_live.deliver.outbox import Outbox
+    from vocaldm_live.engine.request import Clip, Progress, Request
+    from vocaldm_live.sound.audio import Sound
+
+log = logging.getLogger("vocaldm.session")
+REMEMBERED = 64
+
+Tell = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Gesture:
+    """What a job was made of, for `again` and for the recipe."""
+
+    imitation: Imitation
+    like: Sound | None = None
+    like_path: Path | None = None
+    parent: str = ""
+
+
+class Session:
+    """Everything between an Imitation and its clips. `tell(name, *values)` sends an event of the OSC table."""
+
+    def __init__(
+        self,
+        controls: Controls,
+        outbox: Outbox,
+        history: History,
+        gestures: Gestures,
+        tell: Tell,
+        length: int = 8,
+    ) -> None:
+        self.controls = controls
+        self.outbox = outbox
+        self.history = history
+        self.gestures = gestures
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._number = 0
+        self._recent: OrderedDict[str, Gesture] = OrderedDict()
+        self._like: tuple[Sound, Path] | None = None
+        self.latencies: list[dict[str, float]] = []
+        self.jobs = Jobs(
+            None,
+            JobEvents(
+                accepted=lambda job, position: tell("accepted", job.id, len(job.requests)),
+                progress=self._on_progress,
+                clip=self._on_clip,
+                done=lambda job: tell("done", job.id),
+                failed=lambda job, sentence: tell("failed", job.id, sentence),
+                cancelled=lambda job: tell("cancelled", job.id),
+                dropped=lambda job, sentence: tell("dropped", job.id, sentence),
+            ),
+            length,
+        )
+
+    # Asking for clips; any thread ---------------------------------------------------------------------------
+
+    def new_id(self, kind: str) -> str:
+        """An id for a request that no client named."""
+        with self._lock:
+            self._number += 1
+            return f"{kind}-{time.strftime('%H%M%S')}-{self._number}"
+
+    def heard(self, imitation: Imitation, request_id: str = "", snapshot: Snapshot | None = None) -> str:
+        """Make clips of an imitation with the sliders as they stand; the request's id. Raises RequestError."""
+        request_id = request_id or self.new_id(imitation.source)
+        gesture = Gesture(imitation, *self._liked())
+        snapshot = snapshot or self.controls.snapshot()
+        requests = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like)
+        self._submit(request_id, requests, gesture)
+        return request_id
+
+    def again(self, request_id: str, clip_id: str = "", snapshot: Snapshot | None = None) -> str:
+        """The gesture of a clip, or the last one, with the sliders as they stand and a new seed."""
+        snapshot = snapshot or self.controls.snapshot()
+        snapshot = Snapshot(snapshot.values | {"seed": -1})
+        if clip_id:
+            entry = self.history.get(clip_id)
+            gesture = self._gesture_of(entry)
+        else:
+            with self._lock:
+                last = next(reversed(self._recent.values()), None)
+            if last is None:
+                raise OscError("gesture", "No gesture was heard yet: record one, or name a clip.")
+            gesture = last
+        imitation = replace(gesture.imitation, ended=time.monotonic())
+        like, like_path = self._liked()
+        gesture = Gesture(imitation, like, like_path, gesture.parent)
+        requests = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like)
+        self._submit(request_id, requests, gesture)
+        return request_id
+
+    def refine(self, request_id: str, clip_id: str, steps: int) -> str:
+        """A clip again with more steps: same seed, same condition."""
+        from vocaldm_live.deliver.recipe import read_recipe
+        from vocaldm_live.engine.request import Request
+
+        entry = self.history.get(clip_id)
+        recipe = read_recipe(entry.recipe_path)
+        gesture = replace(self._gesture_of(entry), like=None, like_path=None)
+        if recipe.like is not None and recipe.like_sha256 is not None:
+            like_path = Path(recipe.like)
+            like = self._same_sound(like_path, recipe.like_sha256, f"The example of clip {entry.id}")
+            gesture = replace(gesture, like=like, like_path=like_path)
+        request = Request(
+            gesture.imitation.sound,
+            gesture.imitation.name,
+            recipe.seed,
+            steps,
+            recipe.guidance,
+            recipe.follow,
+            recipe.sampler,
+            recipe.eta,
+            gesture.like,
+            recipe.like_weight,
+            recipe.duration,
+            recipe.tail,
+            id=request_id,
+        )
+        self._submit(request_id, (request,), gesture)
+        return request_id
+
+    def like(self, sound: Sound | None, path: Path | None) -> None:
+        """Take an example's timbre for the gestures to come; None: the voice's own."""
+        with self._lock:
+            self._like = None if sound is None or path is None else (sound, path)
+
+    @property
+    def liking(self) -> str:
+        """The example's path, or nothing."""
+        with self._lock:
+            return str(self._like[1]) if self._like is not None else ""
+
+    def _liked(self) -> tuple[Sound | None, Path | None]:
+        with self._lock:
+            return self._like or (None, None)
+
+    def close(self, finish: bool = True) -> None:
+        """End the queue; the clip under way is finished or cancelled."""
+        self.jobs.close(finish)
+
+    # Inside ------------------------------------------------------------------------------------------------
+
+    def _submit(self, request_id: str, requests: tuple[Request, ...], gesture: Gesture) -> None:
+        imitation = gesture.imitation
+        self.jobs.submit(Job(request_id, requests, gesture))
+        with self._lock:
+            self._recent[request_id] = gesture
+            self._recent.move_to_end(request_id)
+            while len(self._recent) > REMEMBERED:
+                self._recent.popitem(last=False)
+        log.info("%.2f s from %s", imitation.sound.seconds, imitation.source, extra={"request": request_id})
+        self._tell("heard", request_id, imitation.source, imitation.name[:200], imitation.sound.seconds)
+
+    def _gesture_of(self, entry: Entry) -> Gesture:
+        path = self.gestures.find(entry.imitation_sha256)
+        if path is None and Path(entry.imitation).is_file():
+            path = Path(entry.imitation)
+        if path is None:
+            raise OscError(
+                "gesture", f"The imitation of clip {entry.id} is gone: it was {entry.imitation[:200]}."
+            )
+        sound = self._same_sound(path, entry.imitation_sha256, f"The imitation of clip {entry.id}")
+        imitation = Imitation(sound, entry.name, "osc", time.time(), time.monotonic(), path)
+        return Gesture(imitation, parent=entry.id)
+
+    @staticmethod
+    def _same_sound(path: Path, digest: str, what: str) -> Sound:
+        from vocaldm_live.sound.audio import read_sound
+
+        sound = read_sound(path)
+        if sound.digest() != digest:
+            raise OscError("gesture", f"{what} has been changed since: it can't be used again.")
+        return sound
+
+    def _on_progress(self, job: Job, variation: int, progress: Progress) -> None:
+        self._tell("progress", job.id, variation, progress.stage, progress.step, progress.steps)
+
+    def _on_clip(self, job: Job, variation: int, clip: Clip) -> None:
+        made = time.monotonic()
+        gesture: Gesture = job.tag
+        engine: Any = self.jobs.engine
+        path = gesture.imitation.path or self.gestures.keep(gesture.imitation.sound)
+        voice = Voice(gesture.imitation.sound, path, gesture.imitation.name, 0.0, 0.0)
+        recipe = recipe_of(clip, engine.preset, engine.device.type, voice, gesture.like_path)
+        credits = "; ".join(engine.preset.header.credits)
+        published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
+        entry = self.history.add(
+            published.path,
+            published.recipe_path,
+            clip.seconds,
+            request=job.id,
+            variation=variation,
+            source=gesture.imitation.source,
+            parent=gesture.parent,
+        )
+        self._tell(
+            "ready", job.id, variation, str(published.path), entry.id, clip.seconds, str(clip.request.seed)
+        )
+        ready = time.monotonic()
+        own = sum(clip.timings_ms[stage] for stage in ("encode", "sample", "decode"))
+        timing = {
+            "engine": own,
+            "write": 1000.0 * (ready - made),
+            "total": 1000.0 * (ready - gesture.imitation.ended),
+        }
+        with self._lock:
+            self.latencies.append(timing)
+            del self.latencies[:-1000]
+        log.info(
+            "%s (%.2f s, seed %d, %.0f ms)",
+            published.path.name,
+            clip.seconds,
+            clip.request.seed,
+            own + timing["write"],
+            extra={"request": job.id},
+        )
