@@ -20,6 +20,7 @@ from vocaldm_live.commands.devices import devices
 from vocaldm_live.commands.doctor import doctor
 from vocaldm_live.commands.evaluate import evaluate
 from vocaldm_live.commands.generate import generate
+from vocaldm_live.commands.history import history
 from vocaldm_live.commands.live import live
 from vocaldm_live.commands.presets import presets
 from vocaldm_live.errors import RequestError, VocalDMError
@@ -40,6 +41,7 @@ app = typer.Typer(
 for _command in (generate, live, demo, devices, bench, evaluate, doctor):
     app.command()(_command)
 app.add_typer(presets, name="presets")
+app.add_typer(history, name="history")
 
 
 @app.callback(invoke_without_command=True)
