@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -240,7 +241,7 @@ def test_stopping_leaves_no_part_and_no_thread(place: Path) -> None:
 
 def test_a_second_daemon_says_so(place: Path, daemon: Daemon) -> None:
     second = make(place, **{"osc.port": daemon.server.port})
-    with pytest.raises(VocalDMError, match="another daemon"):
+    with pytest.raises(VocalDMError, match="another vocaldm live"):
         second.start()
     second.close()
 
@@ -250,4 +251,36 @@ def test_an_unknown_preset_is_told(place: Path) -> None:
     daemon.start()
     assert daemon.warm.wait(60) and daemon.failed is not None
     assert_sentence(daemon.failed)
+    daemon.close()
+
+
+def test_samples_come_over_osc_as_they_lie_in_the_file(place: Path, daemon: Daemon) -> None:
+    peer = UdpPeer(daemon.server.port)
+    peer.send("subscribe", 0, 600.0, 1)
+    peer.until("state/end")
+    peer.send("generate", "a", str(voice(place / "files" / "hit.wav")))
+    _, _, rate, count, chunks = peer.until("audio/begin")
+    peer.until("audio/end")
+    path = Path([values[3] for name, values in peer.heard if name == "ready"][0])
+    parts = {values[3]: values[4] for name, values in peer.heard if name == "audio/chunk"}
+    assert rate == 48000 and sorted(parts) == list(range(chunks))
+    sent = np.frombuffer(b"".join(parts[number] for number in range(chunks)), dtype="<i2") / 32767
+    written = soundfile.read(path)[0]
+    middle = slice(480, -480)  # the file has fades at its ends
+    assert len(sent) == count == len(written)
+    assert np.abs(sent[middle] - written[middle]).max() < 1e-4
+    peer.send("audio/resend", "a", 0, 0, 1)
+    assert [peer.until("audio/chunk")[2] for _ in range(2)] == [0, 1]
+    peer.close()
+
+
+def test_oscquery_shows_the_sliders(place: Path) -> None:
+    daemon = make(place, **{"osc.query": True, "osc.query_port": 0})
+    daemon.start()
+    assert daemon.warm.wait(60) and daemon.query is not None
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{daemon.query.port}/vocaldm/param/steps", timeout=20
+    ) as answer:
+        node = json.load(answer)
+    assert node["VALUE"] == [2] and node["RANGE"] == [{"MIN": 1, "MAX": 100}]
     daemon.close()

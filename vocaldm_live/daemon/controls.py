@@ -1,4 +1,4 @@
-"""Controls: what the sliders stand at, checked against the table and against what the preset allows."""
+"""Controls: the sliders as a gesture finds them, and what a preset makes of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,28 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.osc.table import LARGEST_SEED, ROOT, TABLE, OscError, Value, entries
+from vocaldm_live.osc.parameters import Parameters
+from vocaldm_live.osc.table import LARGEST_SEED, OscError, Value
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
     from vocaldm_live.engine.request import Request
     from vocaldm_live.sound.audio import Sound
 
-NAMES = tuple(entry.arguments[0].name for entry in entries("parameter"))
+START: dict[str, Value] = {
+    "steps": 4,
+    "guidance": 2.0,
+    "follow": 1.0,
+    "strength": 1.0,
+    "sampler": "ddim",
+    "eta": 0.0,
+    "variations": 1,
+    "seed": -1,
+    "duration": 0.0,
+    "preset": "",
+    "text": "",
+}
+SHORTEST_DURATION = 0.05
 
 
 @dataclass(frozen=True)
@@ -55,85 +69,42 @@ class Snapshot:
 
 
 class Controls:
-    """The current value of every parameter of the table; any thread may ask and set."""
+    """The parameters of the table, with the preset's ranges, and its defaults for what nobody has set."""
 
     def __init__(self, **values: Any) -> None:
+        """`values`: those of the settings; None leaves the choice to the preset."""
+        given = {name: value for name, value in values.items() if value is not None}
+        self.parameters = Parameters(START | given)
         self._lock = threading.Lock()
-        self._header: PresetHeader | None = None
-        self._values: dict[str, Any] = {
-            "steps": 4,
-            "guidance": 2.0,
-            "follow": 1.0,
-            "strength": 1.0,
-            "sampler": "ddim",
-            "eta": 0.0,
-            "variations": 1,
-            "seed": -1,
-            "duration": 0.0,
-            "preset": "",
-            "text": "",
-        }
-        self._given = {name: value for name, value in values.items() if value is not None}
-        self._values.update(self._given)
+        self._given = set(given)
 
     def snapshot(self) -> Snapshot:
         """All values now."""
-        with self._lock:
-            return Snapshot(dict(self._values))
+        return Snapshot(dict(self.parameters.values()))
 
-    def set(self, name: str, value: Value) -> Value:
-        """Set one; raises OscError naming what is legal with the preset that plays."""
-        (checked,) = TABLE[f"{ROOT}/param/{name}"].check((value,))
-        with self._lock:
-            self._allow(name, checked)
-            self._values[name] = checked
-            self._given[name] = checked
-        return checked
-
-    def put(self, name: str, value: Value) -> None:
-        """Write down what has become true by itself: the preset that plays."""
-        with self._lock:
-            self._values[name] = value
-
-    def use(self, header: PresetHeader) -> list[str]:
-        """Take a preset's ranges and, where nobody has set a value, its defaults; the names that changed."""
-        parameters = header.parameters
-        defaults: dict[str, Any] = {
-            "steps": int(parameters.steps.default),
-            "guidance": float(parameters.guidance.default),
-            "follow": float(parameters.follow.default),
-            "sampler": parameters.sampler.default,
-        }
-        changed = []
-        with self._lock:
-            self._header = header
-            for name, default in defaults.items():
-                wanted = self._given.get(name, default)
-                try:
-                    self._allow(name, wanted)
-                except OscError:
-                    wanted = default
-                    self._given.pop(name, None)
-                if wanted != self._values[name]:
-                    self._values[name] = wanted
-                    changed.append(name)
-        return changed
-
-    def _allow(self, name: str, value: Any) -> None:
+    def touch(self, name: str, value: Value) -> None:
+        """Somebody sets a slider; raises OscError for what the table's ranges cannot say."""
         if name == "text" and value:
             raise OscError("text", "No preset here understands words: give an example sound with like.")
-        if name == "duration" and 0 < value < 0.05:
-            raise OscError("range", "duration is too short: give 0 for the gesture's own, or 0.05 to 60.")
-        if self._header is None:
-            return
-        parameters = self._header.parameters
-        if name in ("steps", "guidance", "follow"):
-            bounds = getattr(parameters, name)
-            if not bounds.low <= value <= bounds.high:
-                raise OscError(
-                    "range", f"{name} is {value:g}: this preset takes {bounds.low:g} to {bounds.high:g}."
-                )
-        if name == "sampler" and value not in parameters.sampler.choices:
-            raise OscError(
-                "range", f"sampler is {value}: this preset takes {', '.join(parameters.sampler.choices)}."
-            )
+        if name == "duration" and isinstance(value, float) and 0 < value < SHORTEST_DURATION:
+            raise OscError("range", f"duration is too short: give 0, or {SHORTEST_DURATION} s to 60 s.")
+        with self._lock:
+            self._given.add(name)
+
+    def use(self, header: PresetHeader) -> dict[str, Value]:
+        """Take a preset's ranges, its name, and its defaults where nobody has set a value; what changed."""
+        before, given = self.parameters.values(), header.parameters
+        for name, bounds in (("steps", given.steps), ("guidance", given.guidance), ("follow", given.follow)):
+            self.parameters.narrow(name, bounds.low, bounds.high, default=bounds.default)
+            self._default(name, bounds.default)
+        self.parameters.narrow("sampler", choices=tuple(given.sampler.choices), default=given.sampler.default)
+        self._default("sampler", given.sampler.default)
+        self.parameters.set("preset", header.name)
+        after = self.parameters.values()
+        return {name: value for name, value in after.items() if value != before[name]}
+
+    def _default(self, name: str, value: Any) -> None:
+        with self._lock:
+            if name in self._given:
+                return
+        self.parameters.set(name, value)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vocaldm_live import __version__
 from vocaldm_live.daemon.controls import Controls
 from vocaldm_live.daemon.loader import Loader
 from vocaldm_live.daemon.remote import Remote
 from vocaldm_live.daemon.roots import Roots
 from vocaldm_live.daemon.session import Session
 from vocaldm_live.errors import VocalDMError
-from vocaldm_live.osc.server import Server
+from vocaldm_live.osc.audio import AudioSender
+from vocaldm_live.osc.parameters import Parameters
+from vocaldm_live.osc.query import QueryServer, QuerySettings
+from vocaldm_live.osc.server import OscServer, OscSettings
+from vocaldm_live.osc.table import ROOT, OscError
 from vocaldm_live.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
     from vocaldm_live.listen.microphone import Level, Microphone
 
 log = logging.getLogger("vocaldm.daemon")
-# The loop of OSC waits for Python's lock while the model's thread holds it: this bounds each wait.
-SWITCH_SECONDS = 0.0005
 
 
 class Daemon:
@@ -56,13 +58,18 @@ class Daemon:
         added, missing = history.reconcile(self.outbox_folder)
         if added or missing:
             log.info("history: %d clips added, %d missing from the outbox", added, missing)
-        self.server = Server(self._handle, settings.osc.host, settings.osc.port, settings.osc.token)
+        self.remote = Remote(self)
+        controls = Controls(**settings.parameters.model_dump())
+        self.server = self._server(controls.parameters)
+        self.audio = AudioSender(self.server)
+        self.server.handle(f"{ROOT}/audio/resend", self.audio.resend)
         self.session = Session(
-            Controls(**settings.parameters.model_dump()),
+            controls,
             outbox,
             history,
             Gestures(self.state_folder / "imitations"),
             self.tell,
+            self.audio,
             settings.queue.length,
         )
         inbox = folders.absolute(folders.inbox) if folders.inbox is not None else None
@@ -78,7 +85,6 @@ class Daemon:
         self.warm = threading.Event()
         self.failed: str | None = None
         self.loader = Loader(settings.device, self._on_engine, self._on_refused, self._on_state)
-        self.remote = Remote(self)
         self.microphone: Microphone | None = self._microphone() if settings.microphone.enabled else None
         self.is_listening = settings.microphone.listen
         self.is_recording = False
@@ -86,15 +92,17 @@ class Daemon:
         self._device = ""
         self.inbox: Inbox | None = self._inbox(inbox) if inbox is not None else None
         self._watch: Any = None
-        self._query: Any = None
-        self._switch = sys.getswitchinterval()
+        self.query: QueryServer | None = None
 
     def start(self) -> None:
         """Open everything; raises OscError where the port is taken."""
         from vocaldm_live.checkpoints.watch import PresetWatch
 
         self.server.start()
-        sys.setswitchinterval(SWITCH_SECONDS)
+        if self.settings.osc.query:
+            wanted = QuerySettings(port=self.settings.osc.query_port, announce=self.settings.osc.announce)
+            self.query = QueryServer(self.server, wanted)
+            self.query.start()
         self.loader.load(self.settings.preset)
         self._watch = PresetWatch(self._on_preset_changed, self._on_preset_gone)
         self._watch.start()
@@ -115,15 +123,19 @@ class Daemon:
         self.remote.close()
         self.session.close(finish)
         self.loader.close()
-        self.server.close()
+        self.server.stop()
         self.session.history.close()
-        sys.setswitchinterval(self._switch)
 
     # What the remote asks ----------------------------------------------------------------------------------
 
     def tell(self, name: str, *values: Any) -> None:
-        """An event to every subscriber."""
-        self.server.broadcast(name, *values)
+        """An event to every subscriber; one that no datagram can carry is told as such."""
+        try:
+            self.server.broadcast(f"{ROOT}/{name}", *values)
+        except OscError as error:
+            log.warning("%s", error)
+            request = str(values[0]) if name == "ready" else ""
+            self.server.broadcast(f"{ROOT}/error", error.code, f"{ROOT}/{name}", request[:100], str(error))
 
     def record(self, on: bool) -> None:
         """Push to talk; raises MicrophoneError where nothing is heard."""
@@ -155,9 +167,6 @@ class Daemon:
         return list(find_presets())
 
     # Callbacks ---------------------------------------------------------------------------------------------
-
-    def _handle(self, client: Any, entry: Any, values: Any) -> None:
-        self.remote.handle(client, entry, values)
 
     def _on_imitation(self, imitation: Imitation) -> None:
         try:
@@ -194,17 +203,16 @@ class Daemon:
         self.session.jobs.swap(engine)
         preset: Preset = engine.preset
         header: PresetHeader = preset.header
-        changed = self.session.controls.use(header)
-        self.session.controls.put("preset", preset.name)
-        values = self.session.controls.snapshot().values
-        for name in ("preset", *changed):
-            self.tell(f"param/{name}", values[name])
+        for name, value in self.session.controls.use(header).items():
+            self.tell(f"param/{name}", value)
         self.tell("preset/is", preset.name, preset.sha256)
 
     def _on_refused(self, name: str, sentence: str) -> None:
         self.tell("preset/refused", name, sentence)
         if self.loader.playing is None:
             self.failed = sentence
+        else:
+            self.server.set_parameter("preset", self.loader.playing.name)
 
     def _on_state(self, state: str, sentence: str) -> None:
         self.engine_state = (state, sentence)
@@ -228,6 +236,11 @@ class Daemon:
 
     def _on_preset_gone(self, name: str) -> None:
         log.info("the preset %s is gone; what is loaded plays on", name)
+
+    def _server(self, parameters: Parameters) -> OscServer:
+        osc = self.settings.osc
+        wanted = OscSettings(host=osc.host, port=osc.port, token=osc.token)
+        return OscServer(wanted, self.remote.handlers(), parameters, self.remote.state, __version__)
 
     # Making ------------------------------------------------------------------------------------------------
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vocaldm_live import __version__
-from vocaldm_live.daemon.controls import NAMES
 from vocaldm_live.errors import VocalDMError
 from vocaldm_live.listen.imitation import Imitation
-from vocaldm_live.osc.table import ROOT, Entry, OscError, Value
+from vocaldm_live.osc.table import ROOT, OscError, Value, entries
 
 if TYPE_CHECKING:
     from vocaldm_live.daemon.daemon import Daemon
-    from vocaldm_live.osc.leases import Client
+    from vocaldm_live.osc.client import Client, Handler
 
 log = logging.getLogger("vocaldm.osc")
 MOST_WAITING = 64
@@ -36,49 +35,64 @@ class Remote:
         """End the worker; what has begun is finished."""
         self._worker.shutdown(wait=True, cancel_futures=True)
 
-    def handle(self, client: Client, entry: Entry, values: tuple[Value, ...]) -> None:
-        """A checked command; raises OscError. Called in the server's loop, so it only does what is quick."""
-        name = entry.address.removeprefix(f"{ROOT}/")
-        if entry.role == "parameter":
-            self._parameter(name.removeprefix("param/"), values[0])
-            return
-        method = getattr(self, "_" + name.replace("/", "_"), None)
-        if method is None:
-            raise OscError("unavailable", f"{entry.address} is not available in this version.")
-        method(client, entry.address, *values)
+    def handlers(self) -> dict[str, Handler]:
+        """What the server is to call for each command and parameter."""
+        quick: dict[str, Callable[..., None]] = {
+            "record": self._record,
+            "listen": self._listen,
+            "audition": self._audition,
+            "cancel": self._cancel,
+            "capture": self._capture,
+            "generate": self._generate,
+            "again": self._again,
+            "refine": self._refine,
+            "like": self._like,
+            "history": self._history,
+            "star": self._star,
+        }
+        found = {f"{ROOT}/{name}": self._handler(f"{ROOT}/{name}", call) for name, call in quick.items()}
+        for entry in entries("parameter"):
+            found[entry.address] = self._setter(entry.arguments[0].name)
+        return found
 
-    def state(self, client: Client) -> None:
-        """Send one client everything that it may want to show."""
+    def state(self) -> list[tuple[str, tuple[Value, ...]]]:
+        """Everything that a new client may want to show, beside the parameters."""
         daemon = self._daemon
-
-        def send(name: str, *values: Value) -> None:
-            daemon.server.send(client, name, *values)
-
-        send("state/begin")
-        send("version/is", "VocalDM Live", __version__)
-        send("engine", *daemon.engine_state)
-        values = daemon.session.controls.snapshot().values
-        for name in NAMES:
-            send(f"param/{name}", values[name])
         preset = daemon.loader.playing
-        if preset is not None:
-            send("preset/is", preset.name, preset.sha256)
-        for known in daemon.preset_names():
-            send("preset/known", known)
-        send("listening", int(daemon.is_listening))
-        send("recording", int(daemon.is_recording))
-        send("liking", daemon.session.liking)
         lost, device = daemon.microphone_state
-        send(*(("mic/ok", device) if device else ("mic/lost", lost or "The microphone is off.")))
-        send("state/end")
+        rows: list[tuple[str, tuple[Value, ...]]] = [
+            ("version/is", ("VocalDM Live", __version__)),
+            ("engine", daemon.engine_state),
+            *([("preset/is", (preset.name, preset.sha256))] if preset is not None else []),
+            *[("preset/known", (name,)) for name in daemon.preset_names()],
+            ("listening", (int(daemon.is_listening),)),
+            ("recording", (int(daemon.is_recording),)),
+            ("liking", (daemon.session.liking,)),
+            ("mic/ok", (device,)) if device else ("mic/lost", (lost or "The microphone is off.",)),
+        ]
+        return [(f"{ROOT}/{name}", values) for name, values in rows]
+
+    @staticmethod
+    def _handler(address: str, call: Callable[..., None]) -> Handler:
+        def handle(arguments: tuple[Value, ...], client: Client) -> None:
+            call(client, address, *arguments)
+
+        return handle
+
+    def _setter(self, name: str) -> Handler:
+        def handle(arguments: tuple[Value, ...], client: Client) -> None:
+            daemon = self._daemon
+            if name == "preset":
+                known = daemon.preset_names()
+                if arguments[0] not in known:
+                    sentence = f"There is no preset {arguments[0]!r}: there are {', '.join(known)}."
+                    raise OscError("preset", sentence)
+                daemon.loader.load(str(arguments[0]))
+            daemon.session.controls.touch(name, arguments[0])
+
+        return handle
 
     # Quick ones --------------------------------------------------------------------------------------------
-
-    def _state(self, client: Client, address: str) -> None:
-        self.state(client)
-
-    def _version(self, client: Client, address: str) -> None:
-        self._daemon.server.send(client, "version/is", "VocalDM Live", __version__)
 
     def _record(self, client: Client, address: str, on: int) -> None:
         self._quickly("microphone", lambda: self._daemon.record(bool(on)))
@@ -96,16 +110,6 @@ class Remote:
             jobs.cancel_all()
         elif not jobs.cancel(request_id):
             raise OscError("id", f"No request {request_id[:100]} is under way: it may have ended already.")
-
-    def _parameter(self, name: str, value: Value) -> None:
-        daemon = self._daemon
-        if name == "preset":
-            known = daemon.preset_names()
-            if value not in known:
-                raise OscError("preset", f"There is no preset {value!r}: there are {', '.join(known)}.")
-            daemon.loader.load(str(value))
-            return
-        daemon.server.broadcast(f"param/{name}", daemon.session.controls.set(name, value))
 
     # Slow ones: files and history --------------------------------------------------------------------------
 
@@ -161,18 +165,20 @@ class Remote:
                 )
                 real = daemon.roots.check(str(path or text))
                 daemon.session.like(check_imitation(read_sound(real), "the example sound"), real)
-            daemon.server.broadcast("liking", daemon.session.liking)
+            daemon.tell("liking", daemon.session.liking)
 
         self._slowly(client, address, "", like)
 
     def _history(self, client: Client, address: str, count: int) -> None:
         def history() -> None:
             found = self._daemon.session.history.entries(limit=count)
-            send = self._daemon.server.send
-            send(client, "history/begin", len(found))
+
+            def send(name: str, *values: Value) -> None:
+                self._daemon.server.send(client, f"{ROOT}/{name}", *values)
+
+            send("history/begin", len(found))
             for one in found:
                 send(
-                    client,
                     "history/item",
                     one.id,
                     str(one.path),
@@ -182,7 +188,7 @@ class Remote:
                     str(one.seed),
                     int(one.starred),
                 )
-            send(client, "history/end")
+            send("history/end")
 
         self._slowly(client, address, "", history)
 
@@ -212,13 +218,13 @@ class Remote:
             try:
                 call()
             except OscError as error:
-                self._daemon.server.fail(client, error, address, request_id)
+                self._daemon.server.error(client, error.code, address, request_id, str(error))
             except VocalDMError as error:
-                self._daemon.server.fail(client, OscError("request", str(error)), address, request_id)
+                self._daemon.server.error(client, "request", address, request_id, str(error))
             except Exception:
                 log.exception("%s failed", address, extra={"request": request_id})
                 sentence = "That failed inside the daemon: its log says more."
-                self._daemon.server.fail(client, OscError("internal", sentence), address, request_id)
+                self._daemon.server.error(client, "internal", address, request_id, sentence)
             finally:
                 self._room.release()
 

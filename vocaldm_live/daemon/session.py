@@ -15,6 +15,7 @@ from vocaldm_live.commands.maker import Voice, recipe_of
 from vocaldm_live.daemon.controls import Controls, Snapshot
 from vocaldm_live.engine.jobs import Job, JobEvents, Jobs
 from vocaldm_live.listen.imitation import Imitation
+from vocaldm_live.osc.audio import AudioSender
 from vocaldm_live.osc.table import OscError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Session:
         history: History,
         gestures: Gestures,
         tell: Tell,
+        audio: AudioSender,
         length: int = 8,
     ) -> None:
         self.controls = controls
@@ -57,6 +59,7 @@ class Session:
         self.history = history
         self.gestures = gestures
         self._tell = tell
+        self._audio = audio
         self._lock = threading.Lock()
         self._number = 0
         self._recent: OrderedDict[str, Gesture] = OrderedDict()
@@ -202,6 +205,10 @@ class Session:
     def _on_clip(self, job: Job, variation: int, clip: Clip) -> None:
         made = time.monotonic()
         gesture: Gesture = job.tag
+        # Before the file: whoever has no disk in common with us need not wait for it.
+        stream = self._audio.open(job.id, variation, clip.sample_rate, len(clip.samples))
+        stream.write(clip.samples)
+        stream.close()
         engine: Any = self.jobs.engine
         path = gesture.imitation.path or self.gestures.keep(gesture.imitation.sound)
         voice = Voice(gesture.imitation.sound, path, gesture.imitation.name, 0.0, 0.0)

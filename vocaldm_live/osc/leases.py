@@ -1,80 +1,69 @@
-"""Leases: who gets events, where to, and until when."""
+"""Leases: who is sent events, where to, until when, and how many each was sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-LARGEST_SEQ = 2**31
-
-
-@dataclass(frozen=True)
-class Client:
-    """Whom a message came from or goes to: an address of UDP, or one connection of TCP."""
-
-    transport: Literal["udp", "tcp"]
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.transport}:{self.host}:{self.port}"
+from vocaldm_live.osc.table import OscError
+from vocaldm_live.osc.wire import SEQ_END
 
 
 @dataclass(eq=False)
 class Lease:
-    """A subscription: its target, who asked for it, until when (monotonic seconds), and the events' count."""
+    """One subscription. `source`: who asked, (ip, port) or a connection; `target`: where its events go."""
 
-    target: Client
-    asker: Client
-    until: float
+    source: Hashable
+    target: Hashable
+    ends: float
     audio: bool
     seq: int = 0
 
     def next_seq(self) -> int:
-        """The number of the next event; wraps before it no longer fits an OSC integer."""
-        now = self.seq
-        self.seq = (self.seq + 1) % LARGEST_SEQ
-        return now
+        """The number of the next event; it wraps at 2^31."""
+        seq = self.seq
+        self.seq = (seq + 1) % SEQ_END
+        return seq
 
 
 class Leases:
-    """All subscriptions; not for several threads."""
+    """Subscriptions by target. Times are seconds of one monotonic clock, given by the caller."""
 
     def __init__(self, most: int = 64) -> None:
-        self._most = most
-        self._by_target: dict[Client, Lease] = {}
+        self.most = most
+        self._leases: dict[Hashable, Lease] = {}
 
     def __len__(self) -> int:
-        return len(self._by_target)
+        return len(self._leases)
 
     def __iter__(self) -> Iterator[Lease]:
-        return iter(tuple(self._by_target.values()))
+        return iter(tuple(self._leases.values()))
 
-    def grant(self, asker: Client, target: Client, until: float, audio: bool) -> tuple[Lease, bool] | None:
-        """A new lease and True, or the renewed one and False; None where there are too many."""
-        held = self._by_target.get(target)
-        if held is not None:
-            held.asker, held.until, held.audio = asker, until, audio
-            return held, False
-        if len(self._by_target) >= self._most:
-            return None
-        lease = Lease(target, asker, until, audio)
-        self._by_target[target] = lease
-        return lease, True
+    def take(self, source: Hashable, target: Hashable, now: float, ttl: float, audio: bool) -> Lease:
+        """A new lease, or the one for this target renewed: its count goes on. OscError `busy` when full."""
+        self.drop_lapsed(now)
+        lease = self._leases.get(target)
+        if lease is None:
+            if len(self._leases) >= self.most:
+                raise OscError("busy", f"{self.most} clients are subscribed already: end one first.")
+            lease = self._leases[target] = Lease(source, target, now + ttl, audio)
+        lease.source, lease.ends, lease.audio = source, now + ttl, audio
+        return lease
 
-    def of(self, client: Client) -> Lease | None:
-        """The lease that a client holds or asked for."""
-        held = self._by_target.get(client)
-        return held or next((lease for lease in self._by_target.values() if lease.asker == client), None)
+    def end(self, target: Hashable) -> bool:
+        """End the lease for this target; False where there was none."""
+        return self._leases.pop(target, None) is not None
 
-    def end(self, target: Client) -> bool:
-        """End one; whether there was one."""
-        return self._by_target.pop(target, None) is not None
+    def of(self, source: Hashable) -> Lease | None:
+        """The lease that this source took or that sends to it, None where it has none."""
+        found = self._leases.get(source)
+        if found is not None:
+            return found
+        return next((lease for lease in reversed(self._leases.values()) if lease.source == source), None)
 
-    def lapse(self, now: float) -> list[Lease]:
-        """End those whose time is over, and return them."""
-        over = [lease for lease in self._by_target.values() if lease.until <= now]
-        for lease in over:
-            del self._by_target[lease.target]
-        return over
+    def drop_lapsed(self, now: float) -> list[Lease]:
+        """Drop the leases whose time is over, and tell which."""
+        lapsed = [lease for lease in self._leases.values() if lease.ends <= now]
+        for lease in lapsed:
+            del self._leases[lease.target]
+        return lapsed

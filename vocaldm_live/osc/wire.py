@@ -1,95 +1,184 @@
-"""Wire: messages to bytes and back, through python-osc; TCP framing of OSC 1.0 (length prefix) and 1.1 (SLIP)."""
+"""Wire: OSC messages as bytes and back, with python-osc, hardened against what its parser lets through."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from vocaldm_live.osc.table import OscError, Value
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message import ParseError as MessageError
+from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
+from pythonosc.parsing import osc_types
 
-LARGEST_DATAGRAM = 1400
-LARGEST_FRAME = 65536
-END = 0xC0
+from vocaldm_live.osc.table import TABLE, Entry, OscError
 
-
-def encode(address: str, types: str, values: Sequence[Value]) -> bytes:
-    """One message with explicit type tags (i, f, s, b); python-osc would guess them otherwise."""
-    from pythonosc.osc_message_builder import OscMessageBuilder
-
-    builder = OscMessageBuilder(address)
-    for kind, value in zip(types, values, strict=True):
-        builder.add_arg(value, kind)
-    return builder.build().dgram
-
-
-def fit(address: str, types: str, values: Sequence[Value], longest: int = LARGEST_DATAGRAM) -> bytes:
-    """The message in at most `longest` bytes, its last text shortened where needed; OscError where that won't do."""
-    data = encode(address, types, values)
-    if len(data) <= longest:
-        return data
-    last = values[-1] if values else None
-    room = len(last.encode()) - (len(data) - longest) - 8 if isinstance(last, str) else 0
-    if room < 16 or not isinstance(last, str):
-        raise OscError(
-            "length", f"A message to {address} is longer than {longest} bytes: use shorter paths and ids."
-        )
-    short = last.encode()[:room].decode(errors="ignore") + "..."
-    return encode(address, types, [*values[:-1], short])
+LARGEST_DATAGRAM = 1400  # what we send: passes every network and every host's receive buffer
+LARGEST_PACKET = 65507  # what we take: the most that one UDP datagram can carry
+LONGEST_MESSAGE = 8192  # what one message may be: no command comes near, and longer ones are slow to parse
+DEEPEST_BUNDLE = 8
+MOST_MESSAGES = 1000
+MOST_ARGUMENTS = 64
+SEQ_END = 2**31
+BUNDLE = b"#bundle\x00"
+IMMEDIATELY = 1
+NTP_TO_UNIX = 2208988800
+# h and d come from programs that guess types; T, F and N from those that send booleans. All become i, f or s.
+READABLE = frozenset("ifsbhdTF")
+_PARSER_TROUBLE = (
+    MessageError, osc_types.ParseError, struct.error, IndexError, ValueError, TypeError, OverflowError,
+)  # fmt: skip
 
 
-def decode(data: bytes) -> list[tuple[float, str, tuple[object, ...]]]:
-    """(unix time at which it is due, address, arguments) of every message in a packet; ValueError for garbage."""
-    from pythonosc.osc_packet import OscPacket
+class WireError(Exception):
+    """A packet that is not OSC, or not OSC we take; `kind` is the name of its counter."""
 
+    def __init__(self, kind: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message that came in. `when`: seconds since 1970 at which its bundle wants it, None: at once."""
+
+    address: str
+    arguments: tuple[Any, ...]
+    when: float | None = None
+
+
+def read_packet(packet: bytes, refused: Callable[[WireError], None]) -> list[Message]:
+    """The messages of a packet in their order. WireError for a packet of no use at all.
+
+    A bundle's good messages are given even where others in it are bad; those go to `refused`.
+    """
+    if len(packet) > LARGEST_PACKET:
+        raise WireError("too_long", f"A packet has {len(packet)} bytes: the most is {LARGEST_PACKET}.")
+    if packet.startswith(BUNDLE):
+        messages: list[Message] = []
+        for element, when in _elements(packet, 1):
+            if len(messages) >= MOST_MESSAGES:
+                refused(WireError("bundle", f"A bundle has more than {MOST_MESSAGES} messages."))
+                break
+            try:
+                messages.append(_message(element, when))
+            except WireError as error:
+                refused(error)
+        return messages
+    return [_message(packet, None)]
+
+
+def _elements(bundle: bytes, depth: int) -> Iterator[tuple[bytes, float | None]]:
+    # Walked here because python-osc's OscBundle never ends on a negative element size, recurses as deep as it
+    # is told to and logs through the root logger.
+    if depth > DEEPEST_BUNDLE:
+        raise WireError("bundle", f"Bundles are nested deeper than {DEEPEST_BUNDLE}.")
+    if len(bundle) < 16:
+        raise WireError("bundle", "A bundle ends before its timetag does.")
+    (timetag,) = struct.unpack_from(">Q", bundle, 8)
+    when = None if timetag == IMMEDIATELY else timetag / 2**32 - NTP_TO_UNIX
+    index = 16
+    while index < len(bundle):
+        if index + 4 > len(bundle):
+            raise WireError("bundle", "A bundle ends inside an element's size.")
+        (size,) = struct.unpack_from(">i", bundle, index)
+        index += 4
+        if size <= 0 or size % 4 or index + size > len(bundle):
+            raise WireError("bundle", f"A bundle's element claims {size} bytes.")
+        element = bundle[index : index + size]
+        index += size
+        if element.startswith(BUNDLE):
+            yield from _elements(element, depth + 1)
+        else:
+            yield element, when
+
+
+def _message(packet: bytes, when: float | None) -> Message:
+    if not packet.startswith(b"/"):
+        raise WireError("not_osc", "A packet starts neither like an OSC message nor like a bundle.")
+    if len(packet) > LONGEST_MESSAGE:
+        raise WireError("too_long", f"A message has {len(packet)} bytes: the most is {LONGEST_MESSAGE}.")
     try:
-        return [
-            (float(timed.time), timed.message.address, tuple(timed.message.params))
-            for timed in OscPacket(data).messages
-        ]
-    except Exception as error:
-        # Bytes from outside make the parser fail in many ways; all of them mean the same here.
-        raise ValueError(f"{type(error).__name__}: {error}") from error
+        address, index = osc_types.get_string(packet, 0)
+        tags = osc_types.get_string(packet, index)[0] if packet[index:] else ","
+    except _PARSER_TROUBLE as error:
+        raise WireError("malformed", "A message's address or type tags cannot be read.") from error
+    # Checked before python-osc reads on: it logs unknown tags through the root logger and reads the rest wrongly.
+    if not tags.startswith(",") or len(tags) > MOST_ARGUMENTS + 1 or not READABLE.issuperset(tags[1:]):
+        raise WireError("types", f"{address[:100]} has the type tags {tags[:20]!r}: send i, f and s only.")
+    try:
+        return Message(address, tuple(OscMessage(packet).params), when)
+    except _PARSER_TROUBLE as error:
+        raise WireError("malformed", f"The arguments of {address[:100]} cannot be read.") from error
 
 
-def frame(data: bytes, slip: bool) -> bytes:
-    """A packet as it travels over TCP."""
-    if not slip:
-        return struct.pack(">I", len(data)) + data
-    escaped = data.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc")
-    return b"\xc0" + escaped + b"\xc0"
+@dataclass(frozen=True)
+class Event:
+    """One event in bytes, for any number of subscribers: only `seq` differs between them."""
+
+    address: str
+    packet: bytes
+    seq_at: int
+
+    def numbered(self, seq: int) -> bytes:
+        """The datagram with this seq (0..2^31-1)."""
+        return self.packet[: self.seq_at] + struct.pack(">i", seq % SEQ_END) + self.packet[self.seq_at + 4 :]
 
 
-class Frames:
-    """Cuts a TCP stream into packets; which framing it is, the first byte tells."""
+def event(address: str, *arguments: Any) -> Event:
+    """An event of the table in bytes, at most 1400.
 
-    def __init__(self) -> None:
-        self.slip: bool | None = None
-        self._held = bytearray()
+    Sentences are shortened to fit; what else does not fit raises OscError `too_long`. ValueError where the
+    table has no such event or the arguments are not its arguments: a mistake of the caller, not of a client.
+    """
+    entry = TABLE.get(address)
+    if entry is None or entry.role == "command":
+        raise ValueError(f"the table has no event {address}")
+    if len(arguments) != len(entry.arguments):
+        raise ValueError(f"{address} takes {len(entry.arguments)} arguments, not {len(arguments)}")
+    values = [
+        _outgoing(address, argument.kind, value)
+        for argument, value in zip(entry.arguments, arguments, strict=True)
+    ]
+    packet = _build(entry, values)
+    excess = len(packet) - LARGEST_DATAGRAM
+    sentence = next((i for i, a in enumerate(entry.arguments) if a.name in ("sentence", "text")), None)
+    if excess > 0 and sentence is not None:
+        text = values[sentence].encode()
+        kept = max(len(text) - excess - 8, 0)
+        values[sentence] = text[:kept].decode(errors="ignore") + "..."
+        packet = _build(entry, values)
+    if len(packet) > LARGEST_DATAGRAM:
+        raise OscError("too_long", f"{address} has {len(packet)} bytes, {LARGEST_DATAGRAM} fit a datagram.")
+    tags_at = _padded(len(address.encode()))
+    return Event(address, packet, tags_at + _padded(2 + len(values)))
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The packets that are whole now; raises ValueError where the stream is not OSC or a packet too large."""
-        self._held += data
-        if self.slip is None and self._held:
-            self.slip = self._held[0] == END
-        yield from self._slip() if self.slip else self._prefixed()
-        if len(self._held) > 2 * LARGEST_FRAME:
-            raise ValueError("a packet without an end")
 
-    def _prefixed(self) -> Iterator[bytes]:
-        while len(self._held) >= 4:
-            (length,) = struct.unpack_from(">I", self._held)
-            if length > LARGEST_FRAME:
-                raise ValueError(f"a packet of {length} bytes")
-            if len(self._held) < 4 + length:
-                return
-            packet = bytes(self._held[4 : 4 + length])
-            del self._held[: 4 + length]
-            if packet:
-                yield packet
+def _padded(length: int) -> int:
+    return (length // 4 + 1) * 4
 
-    def _slip(self) -> Iterator[bytes]:
-        while (end := self._held.find(END)) >= 0:
-            packet = bytes(self._held[:end])
-            del self._held[: end + 1]
-            if packet:
-                yield packet.replace(b"\xdb\xdc", b"\xc0").replace(b"\xdb\xdd", b"\xdb")
+
+def _outgoing(address: str, kind: str, value: Any) -> Any:
+    try:
+        if kind == "s":
+            # A NUL ends an OSC string early; a lone surrogate (a file name that is not UTF-8) cannot be encoded.
+            return str(value).replace("\x00", "").encode("utf-8", "replace").decode()
+        if kind == "b":
+            return bytes(value)
+        number = int(value) if kind == "i" else float(value)
+        struct.pack(">i" if kind == "i" else ">f", number)
+        return number
+    except (TypeError, ValueError, OverflowError, struct.error) as error:
+        raise ValueError(f"{address}: {value!r} does not go into an OSC argument of type {kind}") from error
+
+
+def _build(entry: Entry, values: list[Any]) -> bytes:
+    builder = OscMessageBuilder(entry.address)
+    builder.add_arg(0, "i")
+    for argument, value in zip(entry.arguments, values, strict=True):
+        builder.add_arg(value, argument.kind)
+    try:
+        return builder.build().dgram
+    except BuildError as error:
+        raise ValueError(f"{entry.address}: {error}") from error
