@@ -45,6 +45,8 @@ def doctor(
         look_at_torchaudio,
         look_at_libraries,
         look_at_portaudio,
+        look_at_microphone,
+        look_at_port,
         lambda: look_at_presets(preset),
         lambda: look_at_output(out),
     )
@@ -159,6 +161,37 @@ def look_at_portaudio() -> Iterator[Finding]:
         yield Finding("PortAudio", NOTE, f"{_short(error)}: {remedy}; files work without it.")
         return
     yield Finding("PortAudio", OK, f"{sounddevice.get_portaudio_version()[1].split(',')[0]}.")
+
+
+def look_at_microphone() -> Iterator[Finding]:
+    """The input device that the daemon would take by itself."""
+    from vocaldm_live.listen.devices import choose_device, list_devices
+
+    try:
+        device = choose_device(list_devices(), None)
+    except VocalDMError as error:
+        yield Finding("microphone", NOTE, f"{error} Files and OSC work without it.")
+        return
+    yield Finding("microphone", OK, f"{device.name}, {device.channels} channels at {device.sample_rate} Hz.")
+
+
+def look_at_port() -> Iterator[Finding]:
+    """Whether the daemon's OSC port is free, by the settings that are in force."""
+    from vocaldm_live.osc.parameters import Parameters
+    from vocaldm_live.osc.server import OscServer, OscSettings
+    from vocaldm_live.settings import read_settings
+
+    try:
+        from vocaldm_live.daemon.controls import START
+
+        osc = read_settings().osc
+        server = OscServer(OscSettings(host=osc.host, port=osc.port, token=osc.token), {}, Parameters(START))
+        server.start()
+        server.stop()
+    except VocalDMError as error:
+        yield Finding("OSC port", NOTE, str(error))
+        return
+    yield Finding("OSC port", OK, f"{osc.host}:{osc.port} is free for `vocaldm live`.")
 
 
 def look_at_presets(wanted: str) -> Iterator[Finding]:
