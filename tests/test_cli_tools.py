@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -138,3 +139,12 @@ def test_demo_makes_a_clip_and_a_picture_of_every_imitation(
     assert "vocaldm generate" in said.out.splitlines()[-1]
     for suffix in (".wav", ".png"):
         assert len([name for name in visible(tmp_path / "clips") if name.endswith(suffix)]) == len(shipped)
+
+
+def test_bench_live_accounts_for_the_way_to_ready(capsys: pytest.CaptureFixture[str], tiny: Path) -> None:
+    said = run(capsys, "bench", "live", "--preset", tiny, "--seconds", 0.3, "--gestures", 3, "--json")
+    report = json.loads(said.out)
+    found = report["ms"]
+    assert said.code == 0 and report["gestures"] == 3 and report["pings"]["idle"] > 20
+    assert found["total"]["p50"] >= found["engine"]["p50"] > 0 and found["busy"]["p50"] > 0
+    assert run(capsys, "bench", "live", "--gestures", 0).code == 2

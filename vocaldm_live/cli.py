@@ -14,7 +14,7 @@ import typer
 
 from vocaldm_live import __version__
 from vocaldm_live.commands import say
-from vocaldm_live.commands.bench import bench
+from vocaldm_live.commands.bench import benches
 from vocaldm_live.commands.demo import demo
 from vocaldm_live.commands.devices import devices
 from vocaldm_live.commands.doctor import doctor
@@ -38,8 +38,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (generate, live, demo, devices, bench, evaluate, doctor):
+for _command in (generate, live, demo, devices, evaluate, doctor):
     app.command()(_command)
+app.add_typer(benches, name="bench")
 app.add_typer(presets, name="presets")
 app.add_typer(history, name="history")
 

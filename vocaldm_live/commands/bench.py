@@ -22,6 +22,7 @@ from vocaldm_live.commands import (
     results_only,
     table,
 )
+from vocaldm_live.commands.bench_live import bench_live
 from vocaldm_live.commands.maker import Made, Maker, check_options, open_outbox, read_voice
 from vocaldm_live.errors import RequestError
 
@@ -45,7 +46,13 @@ STAGES = {
 FINER = {"decode": ("vae", "vocode")}
 
 
+benches = typer.Typer(help="Measure how long clips take on this machine.", rich_markup_mode=None)
+benches.command("live")(bench_live)
+
+
+@benches.callback(invoke_without_command=True)
 def bench(
+    context: typer.Context,
     preset: PresetOption = DEFAULT_PRESET,
     device: DeviceOption = "auto",
     seconds: Annotated[float, typer.Option(metavar="SEC", help="Length of the clip.")] = 5.12,
@@ -53,7 +60,9 @@ def bench(
     sweep: Annotated[bool, typer.Option("--sweep", help="Also 2, 4, 6 and 8 steps.")] = False,
     json_lines: JsonOption = False,
 ) -> int:
-    """Measure how long a clip takes, stage by stage, and how much memory."""
+    """Measure how long a clip takes, stage by stage, and how much memory; `bench live`: the daemon."""
+    if context.invoked_subcommand is not None:
+        return 0
     import tempfile
 
     from vocaldm_live.engine.request import Request
