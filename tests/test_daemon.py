@@ -20,6 +20,7 @@ from tiny import assert_sentence, make_tiny_preset
 from vocaldm_live.daemon.daemon import Daemon
 from vocaldm_live.errors import VocalDMError
 from vocaldm_live.settings import read_settings
+from vocaldm_live.sound.audio import read_sound
 
 
 def voice(path: Path, seconds: float = 0.6, seed: int = 0) -> Path:
@@ -284,3 +285,17 @@ def test_oscquery_shows_the_sliders(place: Path) -> None:
         node = json.load(answer)
     assert node["VALUE"] == [2] and node["RANGE"] == [{"MIN": 1, "MAX": 100}]
     daemon.close()
+
+
+def test_a_recipe_in_the_outbox_opens_no_other_folder(place: Path, daemon: Daemon, peer: UdpPeer) -> None:
+    peer.send("generate", "a", str(voice(place / "files" / "hit.wav")))
+    clip = Path(peer.until("ready")[2])
+    outside = voice(place / "private.wav", seed=8)
+    recipe = json.loads(clip.with_suffix(".json").read_text())
+    recipe |= {"imitation": str(outside), "imitation_sha256": read_sound(outside).digest()}
+    planted = shutil.copyfile(clip, clip.with_name("DSGNSynth_planted_VDM_VocalDM_0001.wav"))
+    planted.with_suffix(".json").write_text(json.dumps(recipe))
+    entry = daemon.session.history.add(planted, planted.with_suffix(".json"), 1.0)
+    for command in (("again", "x", entry.id), ("refine", "x", entry.id, 3)):
+        peer.send(*command)
+        assert peer.until("error")[:3] == ["path", f"/vocaldm/{command[0]}", "x"]

@@ -233,3 +233,22 @@ def test_a_real_engine_behind_the_queue(tmp_path: Path) -> None:
     assert [clip.request.seed for clip in clips] == [0, 1] and len(story.of("progress")) >= 4
     again = engine.generate(Request(VOICE, seed=1))
     assert np.array_equal(again.samples, clips[1].samples)
+
+
+def test_whoever_hears_of_the_end_finds_the_id_free() -> None:
+    told: list[str] = []
+    jobs: Jobs
+
+    def done(ended: Job) -> None:
+        told.append(ended.id)
+        if len(told) < 3:
+            jobs.submit(job("same"))
+
+    engine = SlowEngine()
+    engine.go()
+    jobs = Jobs(None, JobEvents(done=done))
+    jobs.submit(job("same"))
+    jobs.swap(engine)
+    assert jobs.wait_idle(LONG)
+    jobs.close()
+    assert told == ["same"] * 3 and jobs.running is None

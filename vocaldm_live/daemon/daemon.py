@@ -63,15 +63,6 @@ class Daemon:
         self.server = self._server(controls.parameters)
         self.audio = AudioSender(self.server)
         self.server.handle(f"{ROOT}/audio/resend", self.audio.resend)
-        self.session = Session(
-            controls,
-            outbox,
-            history,
-            Gestures(self.state_folder / "imitations"),
-            self.tell,
-            self.audio,
-            settings.queue.length,
-        )
         inbox = folders.absolute(folders.inbox) if folders.inbox is not None else None
         self.roots = Roots(
             [
@@ -80,6 +71,16 @@ class Daemon:
                 *([inbox] if inbox is not None else []),
                 *(folders.absolute(folder) for folder in folders.allowed),
             ]
+        )
+        self.session = Session(
+            controls,
+            outbox,
+            history,
+            Gestures(self.state_folder / "imitations"),
+            self.tell,
+            self.audio,
+            self.roots,
+            settings.queue.length,
         )
         self.engine_state = ("loading", "The preset is being loaded.")
         self.warm = threading.Event()

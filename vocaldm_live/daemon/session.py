@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vocaldm_live.commands.maker import Voice, recipe_of
 from vocaldm_live.daemon.controls import Controls, Snapshot
+from vocaldm_live.daemon.roots import Roots
 from vocaldm_live.engine.jobs import Job, JobEvents, Jobs
 from vocaldm_live.listen.imitation import Imitation
 from vocaldm_live.osc.audio import AudioSender
@@ -52,6 +53,7 @@ class Session:
         gestures: Gestures,
         tell: Tell,
         audio: AudioSender,
+        roots: Roots,
         length: int = 8,
     ) -> None:
         self.controls = controls
@@ -60,6 +62,7 @@ class Session:
         self.gestures = gestures
         self._tell = tell
         self._audio = audio
+        self._roots = roots
         self._lock = threading.Lock()
         self._number = 0
         self._recent: OrderedDict[str, Gesture] = OrderedDict()
@@ -125,7 +128,7 @@ class Session:
         recipe = read_recipe(entry.recipe_path)
         gesture = replace(self._gesture_of(entry), like=None, like_path=None)
         if recipe.like is not None and recipe.like_sha256 is not None:
-            like_path = Path(recipe.like)
+            like_path = self._roots.check(recipe.like)
             like = self._same_sound(like_path, recipe.like_sha256, f"The example of clip {entry.id}")
             gesture = replace(gesture, like=like, like_path=like_path)
         request = Request(
@@ -180,12 +183,9 @@ class Session:
 
     def _gesture_of(self, entry: Entry) -> Gesture:
         path = self.gestures.find(entry.imitation_sha256)
-        if path is None and Path(entry.imitation).is_file():
-            path = Path(entry.imitation)
         if path is None:
-            raise OscError(
-                "gesture", f"The imitation of clip {entry.id} is gone: it was {entry.imitation[:200]}."
-            )
+            # A recipe is a file that anybody may have written: it names no more than a client may.
+            path = self._roots.check(entry.imitation)
         sound = self._same_sound(path, entry.imitation_sha256, f"The imitation of clip {entry.id}")
         imitation = Imitation(sound, entry.name, "osc", time.time(), time.monotonic(), path)
         return Gesture(imitation, parent=entry.id)

@@ -84,6 +84,7 @@ class Jobs:
         self._engine = engine
         self._waiting: list[Job] = []
         self._running: _Running | None = None
+        self._busy = False
         self._closed = False
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -166,9 +167,9 @@ class Jobs:
             self._change.notify_all()
 
     def wait_idle(self, timeout: float | None = None) -> bool:
-        """Wait until nothing waits or runs; False when that took longer than `timeout` seconds."""
+        """Wait until nothing waits or runs and all was told; False when that took longer than `timeout` seconds."""
         with self._change:
-            return self._change.wait_for(lambda: not self._waiting and self._running is None, timeout)
+            return self._change.wait_for(lambda: not self._waiting and not self._busy, timeout)
 
     def close(self, finish: bool = True) -> None:
         """Take no more jobs, tell the waiting ones that they are cancelled, and end the thread.
@@ -197,15 +198,18 @@ class Jobs:
                 assert self._engine is not None
                 engine = self._engine
                 running = _Running(self._waiting.pop(), engine)
-                self._running = running
-            try:
-                self._make(engine, running)
-            finally:
-                with self._change:
-                    self._running = None
-                    self._change.notify_all()
+                self._running, self._busy = running, True
+            end = self._make(engine, running)
+            with self._change:
+                # Before the end is told, so that whoever hears of it finds the id free.
+                self._running = None
+            end()
+            with self._change:
+                self._busy = False
+                self._change.notify_all()
 
-    def _make(self, engine: Generator, running: _Running) -> None:
+    def _make(self, engine: Generator, running: _Running) -> Callable[[], None]:
+        """Make a job's clips; what is to be told when it is out of the way."""
         job, events = running.job, self._events
         try:
             for variation, request in enumerate(job.requests):
@@ -219,16 +223,17 @@ class Jobs:
                 # The one callback that may fail the job: a clip that can't be written is no clip.
                 events.clip(job, variation, clip)
         except Cancelled:
-            self._tell(events.cancelled, job)
+            return lambda: self._tell(events.cancelled, job)
         except VocalDMError as error:
             log.warning("%s", error, extra={"request": job.id})
-            self._tell(events.failed, job, str(error))
+            sentence = str(error)
         except Exception as error:
             log.exception("a request failed", extra={"request": job.id})
             what = f"{type(error).__name__}: {error}".rstrip(".")
-            self._tell(events.failed, job, f"The clip could not be made ({what}): the log has more.")
+            sentence = f"The clip could not be made ({what}): the log has more."
         else:
-            self._tell(events.done, job)
+            return lambda: self._tell(events.done, job)
+        return lambda: self._tell(events.failed, job, sentence)
 
     @staticmethod
     def _tell(callback: Callable[..., None], *what: object) -> None:
