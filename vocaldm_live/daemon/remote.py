@@ -37,7 +37,7 @@ class Remote:
 
     def handlers(self) -> dict[str, Handler]:
         """What the server is to call for each command and parameter."""
-        quick: dict[str, Callable[..., None]] = {
+        calls: dict[str, Callable[..., None]] = {
             "record": self._record,
             "listen": self._listen,
             "audition": self._audition,
@@ -50,7 +50,7 @@ class Remote:
             "history": self._history,
             "star": self._star,
         }
-        found = {f"{ROOT}/{name}": self._handler(f"{ROOT}/{name}", call) for name, call in quick.items()}
+        found = {f"{ROOT}/{name}": self._handler(f"{ROOT}/{name}", call) for name, call in calls.items()}
         for entry in entries("parameter"):
             found[entry.address] = self._setter(entry.arguments[0].name)
         return found
