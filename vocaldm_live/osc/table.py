@@ -36,6 +36,7 @@ class Argument:
     choices: tuple[Value, ...] = ()
     default: Value | None = None
     help: str = ""
+    longest: int = LONGEST_TEXT
 
     @property
     def legal(self) -> str:
@@ -45,7 +46,8 @@ class Argument:
         what = {"i": "a whole number", "f": "a number", "s": "text", "b": "bytes"}[self.kind]
         if self.low is None or self.high is None:
             return what
-        return f"{what} from {self.low:g} to {self.high:g}"
+        form = ".0f" if self.kind == "i" else "g"
+        return f"{what} from {self.low:{form}} to {self.high:{form}}"
 
     def check(self, value: object) -> Value:
         """The value in this argument's type; whole floats and whole-valued ints pass. Raises OscError."""
@@ -60,10 +62,10 @@ class Argument:
             fits = number if self.kind == "f" else int(number) if number.is_integer() else None
         if fits is None:
             raise OscError("type", f"{self.name} is {_shown(value)}: give {self.legal}.")
-        if isinstance(fits, str) and (len(fits.encode()) > LONGEST_TEXT or not fits.isprintable()):
+        if isinstance(fits, str) and (len(fits.encode()) > self.longest or not fits.isprintable()):
             raise OscError(
                 "range",
-                f"{self.name} is too long or not plain text: give up to {LONGEST_TEXT} bytes of one line.",
+                f"{self.name} is too long or not plain text: give up to {self.longest} bytes of one line.",
             )
         inside = (
             self.low is None
@@ -121,7 +123,7 @@ def _switch(name: str, help: str) -> Argument:
     return Argument(name, "i", 0, 1, (0, 1), help=help)
 
 
-ID = Argument("id", "s", help="the request's id, chosen by the client")
+ID = Argument("id", "s", help="the request's id, chosen by the client", longest=100)
 CLIP = Argument("clip", "s", help="a clip's id in the history")
 SECONDS = Argument("seconds", "f", 0, 600)
 
@@ -160,7 +162,7 @@ _ENTRIES = (
         "capture",
         "Make a clip of what was heard in the last seconds.",
         Argument("seconds", "f", 0.1, 60),
-        Argument("id", "s", default="", help="the request's id; empty: one is chosen"),
+        Argument("id", "s", default="", help="the request's id; empty: one is chosen", longest=100),
     ),
     _command("generate", "Make a clip of this sound file.", ID, Argument("path", "s", help="absolute path")),
     _command(

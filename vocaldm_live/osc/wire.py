@@ -16,6 +16,7 @@ from vocaldm_live.osc.table import TABLE, Entry, OscError
 
 LARGEST_DATAGRAM = 1400  # what we send: passes every network and every host's receive buffer
 LARGEST_PACKET = 65507  # what we take: the most that one UDP datagram can carry
+LONGEST_MESSAGE = 8192  # what one message may be: no command comes near, and longer ones are slow to parse
 DEEPEST_BUNDLE = 8
 MOST_MESSAGES = 1000
 MOST_ARGUMENTS = 64
@@ -96,6 +97,8 @@ def _elements(bundle: bytes, depth: int) -> Iterator[tuple[bytes, float | None]]
 def _message(packet: bytes, when: float | None) -> Message:
     if not packet.startswith(b"/"):
         raise WireError("not_osc", "A packet starts neither like an OSC message nor like a bundle.")
+    if len(packet) > LONGEST_MESSAGE:
+        raise WireError("too_long", f"A message has {len(packet)} bytes: the most is {LONGEST_MESSAGE}.")
     try:
         address, index = osc_types.get_string(packet, 0)
         tags = osc_types.get_string(packet, index)[0] if packet[index:] else ","
