@@ -52,7 +52,11 @@ class SlowEngine:
         self.steps = steps
 
     def generate(
-        self, request: Request, progress: Any = None, cancelled: Callable[[], bool] | None = None
+        self,
+        request: Request,
+        progress: Any = None,
+        cancelled: Callable[[], bool] | None = None,
+        audio: Any = None,
     ) -> Any:
         self.began.release()
         for step in range(self.steps):
@@ -252,3 +256,24 @@ def test_whoever_hears_of_the_end_finds_the_id_free() -> None:
     assert jobs.wait_idle(LONG)
     jobs.close()
     assert told == ["same"] * 3 and jobs.running is None
+
+
+def test_audio_of_a_job_is_the_clip_it_becomes(tmp_path: Path) -> None:
+    heard: dict[int, list[np.ndarray]] = {0: [], 1: []}
+    clips: list[Any] = []
+    lengths: list[int] = []
+
+    def audio(job: Job, variation: int, first: int, samples: np.ndarray, total: int) -> None:
+        assert first == sum(len(piece) for piece in heard[variation]) and not clips[variation:]
+        heard[variation].append(samples)
+        lengths.append(total)
+
+    events = JobEvents(audio=audio, clip=lambda job, variation, clip: clips.append(clip))
+    jobs = Jobs(Engine(read_preset(make_tiny_preset(tmp_path)), "cpu"), events)
+    jobs.submit(job("heard", 2))
+    assert jobs.busy and jobs.wait_idle(LONG)
+    assert not jobs.busy and len(jobs) == 0
+    jobs.close()
+    assert set(lengths) == {len(VOICE.samples)}
+    for variation, clip in enumerate(clips):
+        np.testing.assert_array_equal(np.concatenate(heard[variation]), clip.samples)

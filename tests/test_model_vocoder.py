@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vocaldm_live.measure.spectra import frame_rate_tone_db
 from vocaldm_live.model.overlap import inverse_stft, stft
-from vocaldm_live.model.phase import nearest_peak, peak_phases
+from vocaldm_live.model.phase import PeakPhases, nearest_peak
 from vocaldm_live.model.vocoder import Vocoder, band_interpolation, draw_noise, griffin_lim
 from vocaldm_live.sound.geometry import HOUSE
 from vocaldm_live.sound.mel import log_mel, mel_centres, stft_magnitude
@@ -85,7 +85,7 @@ def test_the_frame_rate_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     noise = 0.1 * torch.randn(1, 96000, generator=seeded(1))
     assert frame_rate_tone_db(vocoded(noise), RATE, HOP) < 3.0
     heard = frame_rate_tone_db(vocoded(tone(447.0, 200)), RATE, HOP)
-    monkeypatch.setattr("vocaldm_live.model.vocoder.peak_phases", lambda level, *_: torch.zeros_like(level))
+    monkeypatch.setattr(PeakPhases, "__call__", lambda self, level: torch.zeros_like(level))
     blind = frame_rate_tone_db(vocoded(tone(447.0, 200)), RATE, HOP)
     # A pure tone's skirt leaves the measure a scatter of some dB; buzz is far above it.
     assert heard < 8.0 and blind > heard + 10.0
@@ -115,15 +115,22 @@ def test_band_interpolation_reads_a_line_exactly() -> None:
 def test_phases_of_a_steady_tone_advance_by_its_frequency() -> None:
     position = 24.3
     lobe = -0.5 * (torch.arange(SIZE // 2 + 1) - position) ** 2
-    phases = peak_phases(lobe.clamp_min(-30.0)[None, :, None].repeat(1, 1, 50), SIZE, HOP)[0, 24].double()
+    phases = PeakPhases(SIZE, HOP)(lobe.clamp_min(-30.0).repeat(1, 50, 1))[0, :, 24].double()
     advance = torch.remainder(phases.diff(), 2 * math.pi)
     wanted = (2 * math.pi * HOP / SIZE * position) % (2 * math.pi)
     torch.testing.assert_close(advance, torch.full_like(advance, wanted), atol=1e-3, rtol=0)
 
 
+def test_phases_of_a_sound_in_pieces_go_on_where_they_stopped() -> None:
+    level = torch.randn(2, 41, SIZE // 2 + 1, generator=seeded(3))
+    pieces = PeakPhases(SIZE, HOP)
+    joined = torch.cat([pieces(part) for part in level.split([5, 1, 35], dim=1)], dim=1)
+    torch.testing.assert_close(joined, PeakPhases(SIZE, HOP)(level), atol=1e-5, rtol=0)
+
+
 def test_a_tones_lobe_is_locked_with_alternating_signs() -> None:
     lobe = -0.5 * (torch.arange(SIZE // 2 + 1) - 100.0) ** 2
-    phases = peak_phases(lobe[None, :, None].repeat(1, 1, 3), SIZE, HOP)[0, 98:103, 2]
+    phases = PeakPhases(SIZE, HOP)(lobe.repeat(1, 3, 1))[0, 2, 98:103]
     turns = torch.remainder(phases.diff(), 2 * math.pi)
     torch.testing.assert_close(turns, torch.full_like(turns, math.pi), atol=1e-3, rtol=0)
 
@@ -131,7 +138,7 @@ def test_a_tones_lobe_is_locked_with_alternating_signs() -> None:
 def test_true_magnitudes_and_peak_phases_make_the_tone_again() -> None:
     samples = tone(1234.0, 60)
     magnitude = stft_magnitude(samples, HOUSE)
-    phases = peak_phases(magnitude.clamp_min(1e-6).log(), SIZE, HOP)
+    phases = PeakPhases(SIZE, HOP)(magnitude.clamp_min(1e-6).log().transpose(1, 2)).transpose(1, 2)
     made = inverse_stft(torch.polar(magnitude, phases), HOUSE)[0, 10 * HOP : -10 * HOP].numpy()
     assert strongest(made) == pytest.approx(1234.0, abs=1.0)
     assert np.sqrt(np.mean(made**2)) == pytest.approx(0.3 / math.sqrt(2), rel=0.1)

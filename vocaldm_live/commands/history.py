@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vocaldm_live.commands import JsonOption, results_only, short_path, table
-from vocaldm_live.errors import DeliveryError
+from vocaldm_live.commands import JsonOption, results_only, say, short_path, table
+from vocaldm_live.errors import DeliveryError, RequestError
 
 if TYPE_CHECKING:
     from vocaldm_live.deliver.history import Entry, History
@@ -48,11 +47,11 @@ def list_clips(
     """The newest clips first."""
     with results_only(as_json) as stream:
         with_index = _open(state)
-        found = with_index.entries(text, preset, starred, since, limit)
+        found = with_index.entries(text, preset=preset, starred=starred, since=since, limit=limit)
         with_index.close()
         if as_json:
             for entry in found:
-                print(_as_json(entry), file=stream)
+                print(entry.as_json(), file=stream)
         elif not found:
             print("No clip is in the history yet: `vocaldm live` fills it.", file=stream)
         else:
@@ -75,7 +74,7 @@ def list_clips(
 def show(clip: ClipArgument, state: StateOption = None) -> int:
     """Everything about one clip, as JSON."""
     index = _open(state)
-    print(_as_json(index.get(clip), indent=2))
+    print(json.dumps(json.loads(index.get(clip).as_json()), indent=2, ensure_ascii=False))
     index.close()
     return 0
 
@@ -112,9 +111,13 @@ def rebuild(outbox: OutboxOption = None, state: StateOption = None) -> int:
     from vocaldm_live.settings import default_folders
 
     index = _open(state)
-    print(
-        f"{index.rebuild((outbox or default_folders()['outbox']).expanduser().absolute())} clips are indexed."
-    )
+    folder = (outbox or default_folders()["outbox"]).expanduser().absolute()
+    if not folder.is_dir():
+        raise RequestError(f"{folder} is not a folder: name the outbox with --outbox.")
+    done = index.rebuild(folder)
+    for note in done.notes:
+        say(note)
+    print(f"{done.added} clips entered, {done.returned} found again, {done.missing} missing")
     index.close()
     return 0
 
@@ -133,7 +136,10 @@ def _open(state: Path | None) -> History:
         raise DeliveryError(
             f"The state folder {folder} can't be made ({error.strerror}): give another."
         ) from error
-    return History(folder / "history.sqlite")
+    index = History(folder / "history.sqlite")
+    for note in index.notes:
+        say(note)
+    return index
 
 
 def _star(clip: str, state: Path | None, on: bool) -> int:
@@ -143,14 +149,12 @@ def _star(clip: str, state: Path | None, on: bool) -> int:
     return 0
 
 
-def _as_json(entry: Entry, indent: int | None = None) -> str:
-    return json.dumps(asdict(entry), default=str, ensure_ascii=False, indent=indent)
-
-
 def _copy(entry: Entry, folder: Path) -> Path:
     """Copy a clip and its recipe under a name that is free there."""
     number = 1
     target = folder / entry.path.name
+    if not entry.path.is_file():
+        raise RequestError(f"The file of {entry.id} is not at {entry.path} any more: look for it elsewhere.")
     while target.exists() or target.with_suffix(".json").exists():
         number += 1
         target = folder / f"{entry.path.stem} {number}{entry.path.suffix}"

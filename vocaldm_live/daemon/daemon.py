@@ -54,10 +54,13 @@ class Daemon:
         )
         outbox.check()
         _make(self.state_folder)
+        swept = outbox.sweep()
+        if swept:
+            log.info(
+                "%d unfinished files of a daemon that was killed are removed from the outbox", len(swept)
+            )
         history = History(self.state_folder / "history.sqlite")
-        added, missing = history.reconcile(self.outbox_folder)
-        if added or missing:
-            log.info("history: %d clips added, %d missing from the outbox", added, missing)
+        history.reconcile(self.outbox_folder)
         self.remote = Remote(self)
         controls = Controls(**settings.parameters.model_dump())
         self.server = self._server(controls.parameters)

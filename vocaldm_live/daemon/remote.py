@@ -171,7 +171,7 @@ class Remote:
 
     def _history(self, client: Client, address: str, count: int) -> None:
         def history() -> None:
-            found = self._daemon.session.history.entries(limit=count)
+            found = self._daemon.session.history.entries(missing=False, limit=count)
 
             def send(name: str, *values: Value) -> None:
                 self._daemon.server.send(client, f"{ROOT}/{name}", *values)

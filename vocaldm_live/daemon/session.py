@@ -8,21 +8,28 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vocaldm_live.commands.maker import Voice, recipe_of
 from vocaldm_live.daemon.controls import Controls, Snapshot
 from vocaldm_live.daemon.roots import Roots
+from vocaldm_live.daemon.streams import Streams
+from vocaldm_live.daemon.undelivered import Undelivered
 from vocaldm_live.engine.jobs import Job, JobEvents, Jobs
+from vocaldm_live.errors import DeliveryError, VocalDMError
 from vocaldm_live.listen.imitation import Imitation
 from vocaldm_live.osc.audio import AudioSender
 from vocaldm_live.osc.table import OscError
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from vocaldm_live.checkpoints.preset import Preset
     from vocaldm_live.deliver.gestures import Gestures
     from vocaldm_live.deliver.history import Entry, History
-    from vocaldm_live.deliver.outbox import Outbox
+    from vocaldm_live.deliver.outbox import Outbox, PublishedClip
     from vocaldm_live.engine.request import Clip, Progress, Request
     from vocaldm_live.sound.audio import Sound
 
@@ -61,7 +68,8 @@ class Session:
         self.history = history
         self.gestures = gestures
         self._tell = tell
-        self._audio = audio
+        self._streams = Streams(audio)
+        self._undelivered = Undelivered()
         self._roots = roots
         self._lock = threading.Lock()
         self._number = 0
@@ -73,10 +81,11 @@ class Session:
             JobEvents(
                 accepted=lambda job, position: tell("accepted", job.id, len(job.requests)),
                 progress=self._on_progress,
+                audio=self._on_audio,
                 clip=self._on_clip,
                 done=lambda job: tell("done", job.id),
-                failed=lambda job, sentence: tell("failed", job.id, sentence),
-                cancelled=lambda job: tell("cancelled", job.id),
+                failed=self._on_failed,
+                cancelled=self._on_cancelled,
                 dropped=lambda job, sentence: tell("dropped", job.id, sentence),
             ),
             length,
@@ -165,8 +174,9 @@ class Session:
             return self._like or (None, None)
 
     def close(self, finish: bool = True) -> None:
-        """End the queue; the clip under way is finished or cancelled."""
+        """End the queue; the clip under way is finished or cancelled, what could not be written is tried once more."""
         self.jobs.close(finish)
+        self._undelivered.close()
 
     # Inside ------------------------------------------------------------------------------------------------
 
@@ -182,8 +192,8 @@ class Session:
         self._tell("heard", request_id, imitation.source, imitation.name[:200], imitation.sound.seconds)
 
     def _gesture_of(self, entry: Entry) -> Gesture:
-        path = self.gestures.find(entry.imitation_sha256)
-        if path is None:
+        path = self.gestures.path_of(entry.imitation_sha256)
+        if not path.is_file():
             # A recipe is a file that anybody may have written: it names no more than a client may.
             path = self._roots.check(entry.imitation)
         sound = self._same_sound(path, entry.imitation_sha256, f"The imitation of clip {entry.id}")
@@ -202,46 +212,69 @@ class Session:
     def _on_progress(self, job: Job, variation: int, progress: Progress) -> None:
         self._tell("progress", job.id, variation, progress.stage, progress.step, progress.steps)
 
+    def _on_audio(self, job: Job, variation: int, first: int, samples: np.ndarray, total: int) -> None:
+        engine: Any = self.jobs.engine
+        self._streams.hear(job, variation, first, samples, total, engine.modules.geometry.sample_rate)
+
+    def _on_failed(self, job: Job, sentence: str) -> None:
+        self._streams.give_up(job)
+        self._tell("failed", job.id, sentence)
+
+    def _on_cancelled(self, job: Job) -> None:
+        self._streams.give_up(job)
+        self._tell("cancelled", job.id)
+
     def _on_clip(self, job: Job, variation: int, clip: Clip) -> None:
         made = time.monotonic()
-        gesture: Gesture = job.tag
-        # Before the file: whoever has no disk in common with us need not wait for it.
-        stream = self._audio.open(job.id, variation, clip.sample_rate, len(clip.samples))
-        stream.write(clip.samples)
-        stream.close()
         engine: Any = self.jobs.engine
-        path = gesture.imitation.path or self.gestures.keep(gesture.imitation.sound)
-        voice = Voice(gesture.imitation.sound, path, gesture.imitation.name, 0.0, 0.0)
-        recipe = recipe_of(clip, engine.preset, engine.device.type, voice, gesture.like_path)
-        credits = "; ".join(engine.preset.header.credits)
-        published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
-        entry = self.history.add(
-            published.path,
-            published.recipe_path,
-            clip.seconds,
-            request=job.id,
-            variation=variation,
-            source=gesture.imitation.source,
-            parent=gesture.parent,
-        )
-        self._tell(
-            "ready", job.id, variation, str(published.path), entry.id, clip.seconds, str(clip.request.seed)
-        )
+        preset, device = engine.preset, engine.device.type
+        self._streams.end(job, variation)
+        try:
+            self._deliver(job, variation, clip, preset, device)
+        except DeliveryError as error:
+            late = partial(self._deliver, job, variation, clip, preset, device)
+            self._undelivered.keep(f"the clip of {job.id}", late)
+            raise DeliveryError(
+                f"{str(error).rstrip('.')}; the finished clip is kept and written then."
+            ) from error
         ready = time.monotonic()
         own = sum(clip.timings_ms[stage] for stage in ("encode", "sample", "decode"))
-        timing = {
-            "engine": own,
-            "write": 1000.0 * (ready - made),
-            "total": 1000.0 * (ready - gesture.imitation.ended),
-        }
+        write = 1000.0 * (ready - made)
+        timing = {"engine": own, "write": write, "total": 1000.0 * (ready - job.tag.imitation.ended)}
         with self._lock:
             self.latencies.append(timing)
             del self.latencies[:-1000]
+
+    def _deliver(self, job: Job, variation: int, clip: Clip, preset: Preset, device: str) -> None:
+        """Publish a clip, enter it in the history and say that it is ready; raises DeliveryError."""
+        gesture: Gesture = job.tag
+        imitation = gesture.imitation
+        path = imitation.path or self.gestures.save(imitation.sound)
+        voice = Voice(imitation.sound, path, imitation.name, 0.0, 0.0)
+        recipe = recipe_of(clip, preset, device, voice, gesture.like_path)
+        credits = "; ".join(preset.header.credits)
+        published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
+        clip_id = self._enter(job, published, imitation.source, gesture.parent)
+        seed = str(clip.request.seed)
+        self._tell("ready", job.id, variation, str(published.path), clip_id, clip.seconds, seed)
+        own = sum(clip.timings_ms[stage] for stage in ("encode", "sample", "decode"))
         log.info(
-            "%s (%.2f s, seed %d, %.0f ms)",
+            "%s (%.2f s, seed %s, %.0f ms)",
             published.path.name,
             clip.seconds,
-            clip.request.seed,
-            own + timing["write"],
+            seed,
+            own,
             extra={"request": job.id},
         )
+
+    def _enter(self, job: Job, published: PublishedClip, source: str, parent: str) -> str:
+        """The clip's id; a history that can't be written must not hide a clip that is there."""
+        try:
+            entry = self.history.add(
+                published.path, published.recipe_path, parent=parent, request=job.id, source=source
+            )
+        except VocalDMError as error:
+            log.warning("%s", error)
+            self._tell("error", "history", "", job.id, str(error))
+            return ""
+        return entry.id

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from vocaldm_live.deliver import ucs
+from vocaldm_live.deliver.leftovers import hold, sweep
 from vocaldm_live.deliver.metadata import PROGRAM, ClipMetadata, metadata_chunks
 from vocaldm_live.deliver.recipe import Recipe
 from vocaldm_live.deliver.wave import BIT_DEPTHS, check_finite, check_layout, encode_wave, fade_ends
@@ -83,6 +84,10 @@ class Outbox:
         except OSError as error:
             raise _delivery_error(self.folder, error) from error
 
+    def sweep(self) -> list[Path]:
+        """Remove hidden parts that processes which are gone left in the folder; the paths that were removed."""
+        return sweep(self.folder)
+
     def publish(
         self, samples: np.ndarray, sample_rate: int, recipe: Recipe, title: str, credits: str = ""
     ) -> PublishedClip:
@@ -100,10 +105,11 @@ class Outbox:
         sound, gain_db = guard_clipping(faded)
         recipe = _with_guard_note(recipe, gain_db)
         open_parts: dict[Path, int] = {}
+        held: list[int] = []
         appeared: list[Path] = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            name = self._reserve(title, open_parts)
+            name = self._reserve(title, open_parts, held)
             clip_path, recipe_path = self._paths(name)
             text = recipe.to_json()
             chunks = metadata_chunks(
@@ -148,10 +154,15 @@ class Outbox:
                         os.close(descriptor)
                 with suppress(OSError):
                     part.unlink()
+            for descriptor in held:
+                with suppress(OSError):
+                    os.close(descriptor)
         return PublishedClip(clip_path, recipe_path, gain_db, peak)
 
-    def _reserve(self, title: str, open_parts: dict[Path, int]) -> ucs.UcsName:
+    def _reserve(self, title: str, open_parts: dict[Path, int], held: list[int]) -> ucs.UcsName:
         """A name that no file has and no other process holds, its empty `.part` opened into `open_parts`.
+
+        `held` takes what keeps the part's lock (`deliver.leftovers`) until it is closed.
 
         Whoever creates the `.part` owns the name until the `.part` is renamed or removed; the check that
         no clip has the name comes after, so that two owners can never follow each other unseen.
@@ -165,12 +176,21 @@ class Outbox:
                 descriptor = _create(part, exclusive=True)
             except FileExistsError:
                 continue
+            try:
+                lock = hold(descriptor)
+            except FileExistsError:
+                os.close(descriptor)
+                continue
+            if lock is not None:
+                held.append(lock)
             open_parts[part] = descriptor
             if not os.path.lexists(clip_path) and not os.path.lexists(recipe_path):
                 self._next_number[name.stem] = number + 1
                 return candidate
             os.close(open_parts.pop(part))
             part.unlink()
+            if lock is not None:
+                os.close(held.pop())
         raise AssertionError("count() does not end")
 
     def _first_number(self, name: ucs.UcsName) -> int:

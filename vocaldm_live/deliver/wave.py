@@ -85,16 +85,21 @@ def fade_ends(samples: np.ndarray, sample_rate: int, milliseconds: float = 5.0) 
     Each fade is half a Hann window of `milliseconds`, or half of the clip where that is shorter; 0 ms
     fades nothing. Raises ValueError when `milliseconds` is negative or not finite.
     """
+    faded = np.array(samples, copy=True)
+    ramp = fade_ramp(len(faded), sample_rate, milliseconds).astype(faded.dtype)
+    if len(ramp):
+        ramp = ramp.reshape(-1, *([1] * (faded.ndim - 1)))
+        faded[: len(ramp)] *= ramp
+        faded[-len(ramp) :] *= ramp[::-1]
+    return faded
+
+
+def fade_ramp(frames: int, sample_rate: int, milliseconds: float = 5.0) -> np.ndarray:
+    """The gains `[n]` with which a clip of so many frames begins, and backwards ends; see `fade_ends`."""
     if not 0.0 <= milliseconds < float("inf"):
         raise ValueError(f"A fade lasts 0 ms or more, not {milliseconds}.")
-    faded = np.array(samples, copy=True)
-    count = min(round(sample_rate * milliseconds / 1000.0), len(faded) // 2)
-    if count:
-        ramp = (np.sin(0.5 * np.pi * np.arange(count) / count) ** 2).astype(faded.dtype)
-        ramp = ramp.reshape(-1, *([1] * (faded.ndim - 1)))
-        faded[:count] *= ramp
-        faded[-count:] *= ramp[::-1]
-    return faded
+    count = min(round(sample_rate * milliseconds / 1000.0), frames // 2)
+    return np.sin(0.5 * np.pi * np.arange(count) / max(count, 1)) ** 2
 
 
 def check_layout(samples: np.ndarray) -> tuple[int, int]:

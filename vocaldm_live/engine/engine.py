@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +15,7 @@ from vocaldm_live.checkpoints.header import GriffinLimPart
 from vocaldm_live.checkpoints.preset import Preset, load_modules
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
+from vocaldm_live.engine.streaming import segment_plan, stream_vocoder
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.denoise import denoise_from
 from vocaldm_live.model.guidance import guided
@@ -26,6 +27,9 @@ from vocaldm_live.sound.mel import log_mel
 
 LATENT_MULTIPLE = 8
 GRIFFIN_LIM_ITERATIONS = 32
+
+# Hears (first sample, samples, samples of the whole clip) of a clip that is being decoded.
+Listener = Callable[[int, np.ndarray, int], None]
 
 __all__ = ["Cancelled", "Engine", "choose_device"]
 
@@ -58,13 +62,19 @@ class Engine:
         request: Request,
         progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        audio: Listener | None = None,
     ) -> Clip:
         """Make the clip of a request.
 
+        `audio(first_sample, samples, total_samples)` hears the clip while it is being decoded: float32 `[n]`
+        pieces in order that together are exactly the clip's samples, which are the same when nobody
+        listens. What publishing does to them (fades at the ends, the clip guard) comes later.
         Raises RequestError or SoundError for what cannot be done, memory that ran out included, and
-        Cancelled within one step of `cancelled` turning true; the engine goes on after either.
+        Cancelled within one step, or one decoded segment, of `cancelled` turning true; the engine goes on
+        after either.
         """
-        return self.generate_batch([request], progress, cancelled)[0]
+        hears = None if audio is None else lambda first, rows, total: audio(first, rows[0], total)
+        return self._serve([request], progress, cancelled, hears)[0]
 
     def generate_batch(
         self,
@@ -73,6 +83,15 @@ class Engine:
         cancelled: Callable[[], bool] | None = None,
     ) -> list[Clip]:
         """Make the clips of requests that differ in their seeds alone, in one batch (variations)."""
+        return self._serve(requests, progress, cancelled, None)
+
+    def _serve(
+        self,
+        requests: Sequence[Request],
+        progress: Callable[[Progress], None] | None,
+        cancelled: Callable[[], bool] | None,
+        audio: Listener | None,
+    ) -> list[Clip]:
         resolved = [resolve(request, self.preset.header) for request in requests]
         if not resolved:
             return []
@@ -86,7 +105,7 @@ class Engine:
             check_imitation(first.like, "the example sound")
         with self._lock:
             try:
-                return self._make(resolved, progress, cancelled)
+                return self._make(resolved, progress, cancelled, audio)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self._free_memory()
                 raise RequestError(
@@ -103,13 +122,15 @@ class Engine:
         with self._lock, torch.inference_mode():
             mel = log_mel(torch.from_numpy(padded)[None].to(self.device), geometry)
             latent = self.modules.vae.encode(mel)
-            return self._vocode(self.modules.vae.decode(latent), [0])[0, : len(samples)].cpu().numpy()
+            pieces = list(self._vocode(self.modules.vae.decode(latent), [0]))
+            return torch.cat(pieces, dim=1)[0, : len(samples)].cpu().numpy()
 
     def _make(
         self,
         resolved: Sequence[ResolvedRequest],
         progress: Callable[[Progress], None] | None,
         cancelled: Callable[[], bool] | None,
+        audio: Listener | None,
     ) -> list[Clip]:
         request = resolved[0]
         count = len(resolved)
@@ -139,15 +160,24 @@ class Engine:
             latent = self._sample(resolved, Condition(vector, image), padded, tell, cancelled)
             self._settle()
             clock.append(time.perf_counter())
-            if cancelled is not None and cancelled():
-                raise Cancelled("The request was cancelled before decoding.")
-            tell("decode", 0, 1)
+            _stop_if(cancelled, "before decoding")
+            steps = self._decode_steps(frames * geometry.factor)
+            tell("decode", 0, steps)
             mel = self.modules.vae.decode(latent[:, :, :frames])
             self._settle()
             clock.append(time.perf_counter())
-            samples = self._vocode(mel, [one.seed for one in resolved])[:, :length].float().cpu().numpy()
+            tell("decode", 1, steps)
+            samples = np.empty((count, length), dtype=np.float32)
+            heard = 0
+            for step, piece in enumerate(self._vocode(mel, [one.seed for one in resolved]), start=2):
+                rows = piece[:, : length - heard].float().cpu().numpy()
+                samples[:, heard : heard + rows.shape[1]] = rows
+                if audio is not None and rows.shape[1]:
+                    audio(heard, rows, length)
+                heard += rows.shape[1]
+                tell("decode", step, steps)
+                _stop_if(cancelled if step < steps else None, "while it was decoded")
             clock.append(time.perf_counter())
-            tell("decode", 1, 1)
         spent = {
             name: 1000.0 * (end - begin)
             for name, begin, end in zip(("sample", "vae", "vocode"), clock, clock[1:], strict=False)
@@ -200,17 +230,22 @@ class Engine:
             cancelled=cancelled,
         )
 
-    def _vocode(self, mel: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Log-mel `[batch, bands, frames]` to samples; each clip's noise comes from its own seed."""
+    def _decode_steps(self, frames: int) -> int:
+        """Steps of decoding that are told: the VAE's, and one for each piece of `_vocode`."""
+        return 1 + (1 if self.modules.vocoder is None else len(segment_plan(frames)))
+
+    def _vocode(self, mel: Tensor, seeds: Sequence[int]) -> Iterator[Tensor]:
+        """Log-mel `[batch, bands, frames]` to samples, piece by piece; each clip's noise comes from its own seed."""
         geometry = self.modules.geometry
         vocoder, part = self.modules.vocoder, self.preset.header.parts.vocoder
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         if vocoder is None:
             turns = part.iterations if isinstance(part, GriffinLimPart) else GRIFFIN_LIM_ITERATIONS
             rows = zip(mel, generators, strict=True)
-            return torch.cat([griffin_lim(row[None], geometry, turns, generator=g) for row, g in rows])
+            yield torch.cat([griffin_lim(row[None], geometry, turns, generator=g) for row, g in rows])
+            return
         noise = torch.cat([draw_noise(1, mel.shape[2], geometry, generator) for generator in generators])
-        return vocoder(mel, noise=noise.to(mel.device))
+        yield from stream_vocoder(vocoder, mel, noise.to(mel.device))
 
     def _channels_last(self) -> None:
         for module in (self.modules.unet, self.modules.vae, self.modules.encoder):
@@ -225,6 +260,11 @@ class Engine:
     def _free_memory(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _stop_if(cancelled: Callable[[], bool] | None, when: str) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled(f"The request was cancelled {when}.")
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -12,6 +12,8 @@ from vocaldm_live.errors import RequestError, VocalDMError
 from vocaldm_live.model.samplers import Cancelled
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from vocaldm_live.engine.request import Clip, Progress, Request
 
 log = logging.getLogger("vocaldm.engine")
@@ -26,6 +28,7 @@ class Generator(Protocol):
         request: Request,
         progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        audio: Callable[[int, np.ndarray, int], None] | None = None,
     ) -> Clip: ...
 
 
@@ -45,13 +48,16 @@ class Job:
 class JobEvents:
     """What the queue tells; what a callback raises is logged and changes nothing.
 
-    accepted(job, position): 0 is next. progress(job, variation, progress): at every step. clip(job, variation, clip):
+    accepted(job, position): 0 is next. progress(job, variation, progress): at every step. audio(job, variation,
+    first_sample, samples, total_samples): a piece of a clip that is still being decoded, float32 `[n]`, before fades
+    and clip guard; a clip that is cancelled or fails just ends. clip(job, variation, clip):
     one is there. done(job): all are. failed(job, sentence), cancelled(job), dropped(job, sentence): it ended.
     `accepted` comes first; `dropped`, and `cancelled` of a job that waited, come from the thread that called.
     """
 
     accepted: Callable[[Job, int], None] = lambda job, position: None
     progress: Callable[[Job, int, Progress], None] = lambda job, variation, progress: None
+    audio: Callable[[Job, int, int, np.ndarray, int], None] | None = None
     clip: Callable[[Job, int, Clip], None] = lambda job, variation, clip: None
     done: Callable[[Job], None] = lambda job: None
     failed: Callable[[Job, str], None] = lambda job, sentence: None
@@ -109,6 +115,17 @@ class Jobs:
         """The engine that makes the job under way, else the one that will make the next."""
         with self._change:
             return self._running.engine if self._running is not None else self._engine
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way or waits."""
+        with self._change:
+            return self._running is not None or bool(self._waiting)
+
+    def __len__(self) -> int:
+        """How many jobs wait."""
+        with self._change:
+            return len(self._waiting)
 
     def submit(self, job: Job) -> None:
         """Queue a job; raises RequestError when it is empty, its id is taken or the queue is closed."""
@@ -219,7 +236,12 @@ class Jobs:
                 def progress(step: Progress, variation: int = variation) -> None:
                     self._tell(events.progress, job, variation, step)
 
-                clip = engine.generate(request, progress, running.stop.is_set)
+                def audio(first: int, samples: np.ndarray, total: int, variation: int = variation) -> None:
+                    assert events.audio is not None
+                    self._tell(events.audio, job, variation, first, samples, total)
+
+                hears = audio if events.audio is not None else None
+                clip = engine.generate(request, progress, running.stop.is_set, hears)
                 # The one callback that may fail the job: a clip that can't be written is no clip.
                 events.clip(job, variation, clip)
         except Cancelled:

@@ -14,10 +14,20 @@ import torch
 from torch import Tensor
 
 
-def peak_phases(log_magnitude: Tensor, n_fft: int, hop: int) -> Tensor:
-    """Phases in radians `[batch, bins, frames]` for log magnitudes of that shape; no gradient, no noise."""
-    with torch.no_grad():
-        level = log_magnitude.transpose(1, 2).contiguous()
+class PeakPhases:
+    """Phases in radians `[batch, frames, bins]` for log magnitudes of that shape; no gradient, no noise.
+
+    A second call goes on where the first ended: a clip may come in several pieces.
+    """
+
+    def __init__(self, n_fft: int, hop: int) -> None:
+        self._turn = 2.0 * math.pi * hop / n_fft
+        self._carried: Tensor | None = None
+
+    @torch.no_grad()
+    def __call__(self, log_magnitude: Tensor) -> Tensor:
+        """The next frames' phases."""
+        level = log_magnitude.contiguous()
         below = torch.nn.functional.pad(level[..., :-1], (1, 0), value=-1e4)
         above = torch.nn.functional.pad(level[..., 1:], (0, 1), value=-1e4)
         peak = (level >= below) & (level > above)
@@ -25,9 +35,13 @@ def peak_phases(log_magnitude: Tensor, n_fft: int, hop: int) -> Tensor:
         index = torch.arange(level.shape[-1], device=level.device)
         frequency = index + (0.5 * (below - above) / curvature).clamp(-0.5, 0.5)
         nearest = nearest_peak(peak)
-        advance = (2.0 * math.pi * hop / n_fft) * frequency.gather(2, nearest).double()
-        locked = advance.cumsum(dim=1).gather(2, nearest) + math.pi * (index - nearest)
-        return torch.remainder(locked, 2.0 * math.pi).to(level.dtype).transpose(1, 2)
+        advance = self._turn * frequency.gather(2, nearest).double()
+        if self._carried is not None:
+            advance[:, 0] += self._carried
+        total = advance.cumsum(dim=1)
+        self._carried = total[:, -1]
+        locked = total.gather(2, nearest) + math.pi * (index - nearest)
+        return torch.remainder(locked, 2.0 * math.pi).to(level.dtype)
 
 
 def nearest_peak(peak: Tensor) -> Tensor:

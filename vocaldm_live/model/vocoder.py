@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vocaldm_live.model.overlap import inverse_stft, stft
-from vocaldm_live.model.phase import peak_phases
+from vocaldm_live.model.phase import PeakPhases
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import mel_centres, mel_filters
 
@@ -83,11 +83,17 @@ class Vocoder(nn.Module):
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             x = block(x)
-        # Bins last: the transforms that follow run along them.
-        tone, noise, cosine, sine = self.head(self.final(x.transpose(1, 2))).chunk(4, dim=2)
-        prior = self.prior(mel)
-        phase = peak_phases(prior, geometry.n_fft, geometry.hop).transpose(1, 2)
-        prior = prior.transpose(1, 2)
+        prior = self.prior(mel).transpose(1, 2)
+        phase = PeakPhases(geometry.n_fft, geometry.hop)(prior)
+        steady, level = self.mix(self.final(x.transpose(1, 2)), prior, phase)
+        return steady.transpose(1, 2), level.transpose(1, 2)
+
+    def mix(self, features: Tensor, prior: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
+        """What `spectra` returns, bins last, from the network's `[batch, frames, channels]` and first guesses.
+
+        Bins last, because the transforms that follow run along them.
+        """
+        tone, noise, cosine, sine = self.head(features).chunk(4, dim=2)
         magnitude = (prior + tone.clamp(-12.0, 3.0)).clamp_max(8.0).exp()
         level = (prior + (noise - 0.7).clamp(-12.0, 3.0)).clamp_max(8.0).exp()
         scale = magnitude / (cosine.square() + sine.square()).sqrt().clamp_min(1e-4)
@@ -96,7 +102,7 @@ class Vocoder(nn.Module):
         steady = torch.complex(
             scale * (along * cosine - across * sine), scale * (along * sine + across * cosine)
         )
-        return steady.transpose(1, 2), level.transpose(1, 2)
+        return steady, level
 
     def forward(
         self, mel: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CHUNK = 600  # samples; the table's help of audio/chunk says so too
 FULL_SCALE = 32767.0
+# Makes an event when it is its turn, or None when it is not wanted any more.
+Maker = Callable[[], Event | None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class AudioSender:
         self._settings = settings
         self._store: OrderedDict[tuple[str, int], AudioStream] = OrderedDict()
         self._lock = threading.Lock()
-        self._queue: deque[tuple[Callable[[], Event], Client | None]] = deque()
+        self._queue: deque[tuple[Maker, Client | None]] = deque()
         self._ticking = False
         self._allowance = 0.0
 
@@ -80,14 +82,20 @@ class AudioSender:
         numbers = range(first, min(last + 1, stream.ready))
         self.put([partial(stream.event, number) for number in numbers], client)
 
+    def forget(self, stream: AudioStream) -> None:
+        """Keep a stream no longer."""
+        with self._lock:
+            if self._store.get((stream.id, stream.variation)) is stream:
+                del self._store[stream.id, stream.variation]
+
     def _bytes(self) -> int:
         return sum(stream.chunks * CHUNK * 2 for stream in self._store.values())
 
-    def put(self, makers: list[Callable[[], Event]], client: Client | None = None) -> None:
+    def put(self, makers: list[Maker], client: Client | None = None) -> None:
         """Have events made and sent in their turn: made only then, in the server's thread, and only if wanted."""
         self._server.call_soon(self._queue_up, makers, client)
 
-    def _queue_up(self, makers: list[Callable[[], Event]], client: Client | None) -> None:
+    def _queue_up(self, makers: list[Maker], client: Client | None) -> None:
         if client is None and not any(lease.audio for lease in self._server.leases):
             return
         if len(self._queue) + len(makers) > self._settings.most_waiting:
@@ -104,8 +112,10 @@ class AudioSender:
         self._allowance += self._settings.chunks_per_second * self._settings.tick
         while self._queue and self._allowance >= 1.0:
             make, client = self._queue.popleft()
-            self._server.post(make(), client, audio=client is None)
-            self._allowance -= 1.0
+            made = make()
+            if made is not None:
+                self._server.post(made, client, audio=client is None)
+                self._allowance -= 1.0
         loop = self._server.loop
         if self._queue and loop is not None:
             loop.call_later(self._settings.tick, self._tick)
@@ -123,10 +133,12 @@ class AudioStream:
         self._sender = sender
         self._data = np.zeros(samples, dtype="<i2")
         self._written = 0
-        self._closed = False
+        self._closed = self.aborted = False
 
     def write(self, samples: np.ndarray) -> None:
         """The next samples, float `[n]` in -1..1 (what is beyond is clipped); more than announced is left out."""
+        if self._closed:
+            return
         room = self.samples - self._written
         new = np.asarray(samples, dtype=np.float32).reshape(-1)[:room]
         end = self._written + len(new)
@@ -142,15 +154,22 @@ class AudioStream:
         """End the clip; what was announced but never written is silence."""
         if self._closed:
             return
-        self._closed = True
         if self._written < self.samples:
             self.write(np.zeros(self.samples - self._written, dtype=np.float32))
+        self._closed = True
         digest = hashlib.sha256(self._data.tobytes()).hexdigest()
         end = event(f"{ROOT}/audio/end", self.id, self.variation, digest)
         self._sender.put([lambda: end])
 
-    def event(self, number: int) -> Event:
-        """One chunk as it goes out."""
+    def abort(self) -> None:
+        """The clip will not be: what waits is not sent, and it can't be asked for again."""
+        self._closed = self.aborted = True
+        self._sender.forget(self)
+
+    def event(self, number: int) -> Event | None:
+        """One chunk as it goes out, None where the clip was given up."""
+        if self.aborted:
+            return None
         data = self._data[number * CHUNK : (number + 1) * CHUNK].tobytes()
         return event(f"{ROOT}/audio/chunk", self.id, self.variation, number, data)
 
