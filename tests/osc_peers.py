@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pythonosc import slip
@@ -63,14 +64,14 @@ def serving(commands: Any = None, state: Any = lambda: [], **settings: Any) -> I
 class Udp:
     """A client with one socket."""
 
-    def __init__(self, server: OscServer, receive_buffer: int = 0) -> None:
+    def __init__(self, server: OscServer | int, receive_buffer: int = 0) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(PATIENCE)
         self.port = self.socket.getsockname()[1]
-        self.to = ("127.0.0.1", server.port)
+        self.to = ("127.0.0.1", server if isinstance(server, int) else server.port)
 
     def __enter__(self) -> Udp:
         return self
@@ -106,6 +107,32 @@ class Udp:
         """The server answers a ping; whatever else came before is thrown away."""
         self.send("ping", "there")
         self.until("pong")
+
+
+class Peer(Udp):
+    """A client that remembers: `heard` is every event, its arguments with seq."""
+
+    def __init__(self, server: OscServer | int) -> None:
+        super().__init__(server, 1 << 22)
+        self.heard: list[tuple[str, list[Any]]] = []
+
+    def next(self) -> tuple[str, list[Any]]:
+        self.heard.append(super().next())
+        return self.heard[-1]
+
+    def wait(self, name: str, seconds: float = 20.0) -> list[Any]:
+        """The arguments after seq of the next event of this name."""
+        end = time.monotonic() + seconds
+        with suppress(TimeoutError):
+            while (rest := end - time.monotonic()) > 0:
+                self.socket.settimeout(rest)
+                got = self.next()
+                if got[0] == name:
+                    return got[1][1:]
+        raise AssertionError(f"no {name} came, only {[one[0] for one in self.heard][-30:]}")
+
+    def close(self) -> None:
+        self.socket.close()
 
 
 class Tcp(Udp):

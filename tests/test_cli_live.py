@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from osc_peer import UdpPeer
-from test_daemon import voice
+from daemons import Running, voice
+from osc_peers import Peer
 from tiny import assert_sentence, make_tiny_preset
 
 from vocaldm_live.cli import main
@@ -35,49 +32,20 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Running:
-    """The command in a process of its own; `lines` is what it has said."""
-
-    def __init__(self, place: Path, *more: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "vocaldm_live", "live", "--settings", "mine.yaml", *more]
-        self.process = subprocess.Popen(
-            command, cwd=place, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.lines: list[str] = []
-
-    def until(self, text: str) -> str:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line.rstrip("\n"))
-            if text in line:
-                return line
-        raise AssertionError(f"it never said {text!r}: {self.lines}")
-
-    def end(self, number: int) -> int:
-        self.process.send_signal(number)
-        assert self.process.stderr is not None
-        self.lines += self.process.stderr.read().splitlines()
-        return self.process.wait(60)
-
-
 @pytest.fixture
 def running(place: Path) -> Iterator[Running]:
-    made = Running(place, "--log-json")
-    yield made
-    if made.process.poll() is None:
-        made.process.kill()
-        made.process.wait()
+    with Running(place, "--log-json") as made:
+        yield made
 
 
 def test_it_says_where_it_is_and_stops_when_asked(place: Path, running: Running) -> None:
     port = int(running.until("OSC at").split(":")[1].split(",")[0])
     running.until("Warm after")
-    peer = UdpPeer(port)
+    peer = Peer(port)
     peer.send("subscribe", 0, 600.0)
-    peer.until("state/end")
+    peer.wait("state/end")
     voice(place / "inbox" / "knock.wav")
-    clip = Path(peer.until("ready")[2])
+    clip = Path(peer.wait("ready")[2])
     assert clip.is_file() and clip.with_suffix(".json").is_file()
     peer.close()
     assert running.end(signal.SIGTERM) == 0
@@ -95,19 +63,15 @@ def test_interrupting_while_it_loads_is_no_error(running: Running) -> None:
 
 def test_a_second_one_on_the_port_says_so(place: Path, running: Running) -> None:
     port = running.until("OSC at").split(":")[1].split(",")[0]
-    second = Running(place, "--port", port)
-    assert second.process.wait(120) == 1
-    assert second.process.stderr is not None
-    said = second.process.stderr.read().strip().splitlines()
-    assert "another vocaldm live" in said[-1]
-    assert_sentence(said[-1])
+    with Running(place, "--port", port) as second:
+        assert_sentence(second.until("another vocaldm live"))
+        assert second.process.wait(60) == 1
 
 
 def test_an_unknown_preset_ends_it_with_a_sentence(place: Path) -> None:
-    wrong = Running(place, "--preset", "nowhere")
-    assert wrong.process.wait(120) == 1
-    assert wrong.process.stderr is not None
-    assert "nowhere" in wrong.process.stderr.read()
+    with Running(place, "--preset", "nowhere") as wrong:
+        assert wrong.process.wait(120) == 1
+        wrong.until("nowhere")
 
 
 def test_settings_in_force_are_printed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import yaml
-from osc_peer import UdpPeer
-from parts import needs
-from test_cli_live import Running
+from daemons import ROOT, Running
+from osc_peers import Peer
+from programs import free_port, oscdump, pure_data
 from virtual_microphone import VirtualMicrophone
 
 import vocaldm_live
@@ -24,61 +23,80 @@ from vocaldm_live.sound.audio import read_sound
 
 pytestmark = pytest.mark.slow
 DEMO = Path(vocaldm_live.__file__).parent / "demo" / "creature.wav"
-PRESETS = Path(vocaldm_live.__file__).resolve().parent.parent / "presets"
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def test_from_the_voice_to_the_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs("oscdump")
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, VirtualMicrophone]]:
     settings = {
         "preset": "house",
         "device": "cpu",
         "microphone": {"device": "pulse", "listen": True},
-        "folders": {name: str(tmp_path / name) for name in ("outbox", "inbox", "state")},
+        "folders": {name: str(tmp_path / name) for name in ("outbox", "inbox", "state")}
+        | {"allowed": [str(DEMO.parent)]},
         "osc": {"port": 0, "query": False},
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
-    dump_port = free_port()
     with VirtualMicrophone() as microphone:
         for name, value in microphone.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("VOCALDM_PRESETS", str(PRESETS))
-        running = Running(tmp_path, "--log-json")
-        dump = subprocess.Popen(["oscdump", "-L", str(dump_port)], stdout=subprocess.PIPE, text=True)
-        try:
+        monkeypatch.setenv("VOCALDM_PRESETS", str(ROOT / "presets"))
+        yield tmp_path, microphone
+
+
+def test_from_the_voice_to_the_clip(place: tuple[Path, VirtualMicrophone]) -> None:
+    tmp_path, microphone = place
+    dump_port = free_port()
+    with oscdump(dump_port) as dump:
+        with Running(tmp_path, "--log-json") as running:
             port = int(running.until("OSC at").split(":")[1].split(",")[0])
             running.until("Warm after")
-            peer = UdpPeer(port)
-            peer.send("subscribe", 0, 600.0)
-            time.sleep(0.5)  # oscdump does not say when it listens
-            peer.send("subscribe", dump_port, 600.0)
-            peer.until("state/end")
-            peer.send("ping", "the microphone may have been found before")
-            time.sleep(2.0)  # the gate learns the room
-            player = microphone.play(DEMO)
-            assert peer.until("heard", 60.0)[1] == "microphone"
-            clip = Path(peer.until("ready", 60.0)[2])
-            complete, rate = soundfile.read(clip, dtype="float32")
-            assert player.wait(60) == 0
-            assert dump.stdout is not None
-            seen = next(line for line in dump.stdout if "/vocaldm/ready" in line)
-            assert str(clip) in seen and re.search(r"\bisissfs\b", seen)
+            with Peer(port) as peer, pure_data(tmp_path, port) as pd:
+                peer.send("subscribe", 0, 600.0)
+                for _ in range(100):  # oscdump does not say when it listens
+                    peer.send("subscribe", dump_port, 600.0)
+                    time.sleep(0.1)
+                    if any("state/end" in line for line in dump.lines):
+                        break
+                peer.wait("state/end")
+                pd.wait_for("state end")
+                time.sleep(2.0)  # the gate learns the room
+                player = microphone.play(DEMO)
+                assert peer.wait("heard", 60.0)[1] == "microphone"
+                clip = Path(peer.wait("ready", 60.0)[2])
+                complete, rate = soundfile.read(clip, dtype="float32")
+                assert player.wait(60) == 0
+                seen = dump.wait_for("/vocaldm/ready")
+                assert str(clip) in seen and re.search(r"\bisissfs\b", seen)
+                # Pd opened the file at the moment of its `ready`.
+                assert int(pd.wait_for("loaded:").split()[-1]) == len(complete)
             gesture = read_sound(next((tmp_path / "state" / "imitations").glob("*.wav")))
             followed = measure_following(gesture.at(rate).samples, complete, rate)
             assert followed.loudness_r is not None and followed.loudness_r > 0.8
             assert float(np.abs(complete).max()) > 0.005
-            peer.close()
             assert running.end(15) == 0
             assert not any("overflow" in line for line in running.lines)
-        finally:
-            dump.kill()
-            dump.wait()
-            if running.process.poll() is None:
-                running.process.kill()
-                running.process.wait()
     assert os.listdir(tmp_path / "outbox")
+
+
+def test_fifty_clips_in_a_row_cost_no_sound(place: tuple[Path, VirtualMicrophone]) -> None:
+    tmp_path, _ = place
+    with Running(tmp_path) as running:
+        port = int(running.until("OSC at").split(":")[1].split(",")[0])
+        running.until("Warm after")
+        with Peer(port) as peer:
+            peer.send("subscribe", 0, 600.0)
+            peer.wait("state/end")
+            peer.send("listen", 0)
+            peer.wait("mic/level")
+            begun = time.monotonic()
+            for number in range(50):
+                peer.send("generate", f"r{number}", str(DEMO))
+                peer.wait("done", 60.0)
+            seconds = time.monotonic() - begun
+            names = [name for name, _ in peer.heard]
+        assert names.count("ready") == 50
+        assert "mic/overflow" not in names and "mic/lost" not in names
+        # The level's thread was never kept waiting for long either.
+        assert names.count("mic/level") > 8.0 * seconds
+        print(f"50 clips in {seconds:.0f} s, {names.count('mic/level') / seconds:.1f} levels a second")
+        assert running.end(15) == 0

@@ -109,3 +109,45 @@ def test_announcing_without_zeroconf_says_what_to_install(web, monkeypatch):
     monkeypatch.setitem(sys.modules, "zeroconf", None)
     with pytest.raises(OscError, match="install zeroconf"):
         QueryServer(server, QuerySettings(port=0, announce=True)).start()
+
+
+@pytest.mark.slow
+def test_what_is_announced_is_found_and_goes_again(web):
+    """zeroconf's own browser finds both services while the query server is open, and hears when they go."""
+    import threading
+
+    from zeroconf import IPVersion, ServiceBrowser, Zeroconf
+
+    kinds = ["_osc._udp.local.", "_oscjson._tcp.local."]
+    found, gone, news = {}, set(), threading.Condition()
+
+    class Listener:
+        def add_service(self, browser, kind, name):
+            info = browser.get_service_info(kind, name)
+            with news:
+                found[kind] = (info.port, info.parsed_addresses())
+                news.notify_all()
+
+        def remove_service(self, browser, kind, name):
+            with news:
+                gone.add(kind)
+                news.notify_all()
+
+        def update_service(self, browser, kind, name):
+            pass
+
+    server, _ = web
+    query = QueryServer(server, QuerySettings(port=0, announce=True))
+    query.start()
+    browser = Zeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
+    try:
+        ServiceBrowser(browser, kinds, Listener())
+        with news:
+            assert news.wait_for(lambda: len(found) == 2, 20)
+        assert found == {kinds[0]: (server.port, ["127.0.0.1"]), kinds[1]: (query.port, ["127.0.0.1"])}
+        server.stop()
+        with news:
+            assert news.wait_for(lambda: len(gone) == 2, 20)
+    finally:
+        server.stop()
+        browser.close()

@@ -92,6 +92,7 @@ class Daemon:
         self.microphone: Microphone | None = self._microphone() if settings.microphone.enabled else None
         self.is_listening = settings.microphone.listen
         self.is_recording = False
+        self._overflows = 0
         self._lost: str | None = None
         self._device = ""
         self.inbox: Inbox | None = self._inbox(inbox) if inbox is not None else None
@@ -103,11 +104,11 @@ class Daemon:
         from vocaldm_live.checkpoints.watch import PresetWatch
 
         self.server.start()
+        self.loader.load(self.settings.preset)
         if self.settings.osc.query:
             wanted = QuerySettings(port=self.settings.osc.query_port, announce=self.settings.osc.announce)
             self.query = QueryServer(self.server, wanted)
             self.query.start()
-        self.loader.load(self.settings.preset)
         self._watch = PresetWatch(self._on_preset_changed, self._on_preset_gone)
         self._watch.start()
         if self.microphone is not None:
@@ -128,6 +129,9 @@ class Daemon:
         self.session.close(finish)
         self.loader.close()
         self.server.stop()
+        log.info(
+            "OSC: %s", ", ".join(f"{count} {kind}" for kind, count in sorted(self.server.counters.items()))
+        )
         self.session.history.close()
 
     # What the remote asks ----------------------------------------------------------------------------------
@@ -181,6 +185,11 @@ class Daemon:
 
     def _on_level(self, level: Level) -> None:
         self.tell("mic/level", level.peak_dbfs, level.rms_dbfs, int(level.open))
+        overflows = self.microphone.state.overflows if self.microphone is not None else 0
+        if overflows > self._overflows:
+            self._overflows = overflows
+            log.warning("the microphone's sound came faster than it was taken: %d blocks are lost", overflows)
+            self.tell("mic/overflow", overflows)
 
     def _on_lost(self, sentence: str) -> None:
         log.warning("%s", sentence)

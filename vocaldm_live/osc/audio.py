@@ -36,7 +36,7 @@ class AudioSettings:
     it is read), MB of recent clips kept for `audio/resend`, chunks of one resend, events that may wait."""
 
     chunks_per_second: float = 2000.0
-    store_mb: float = 32.0
+    store_mb: float = 8.0
     most_resent: int = 1000
     tick: float = 0.005
     most_waiting: int = 20000

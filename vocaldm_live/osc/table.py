@@ -236,6 +236,11 @@ _ENTRIES = (
         _switch("open", "1: a voice is heard"),
     ),
     _event("mic/lost", "The microphone is gone or was never there.", Argument("sentence", "s")),
+    _event(
+        "mic/overflow",
+        "Blocks of sound that this computer was too late to take, since the start.",
+        Argument("count", "i"),
+    ),
     _event("mic/ok", "The microphone works.", Argument("device", "s")),
     _event("recording", "Push to talk is down (1) or up (0).", _switch("on", "1 down")),
     _event("listening", "The automatic gate is on (1) or off (0).", _switch("on", "1 on")),
