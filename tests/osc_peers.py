@@ -120,7 +120,7 @@ class Peer(Udp):
         self.heard.append(super().next())
         return self.heard[-1]
 
-    def wait(self, name: str, seconds: float = 20.0) -> list[Any]:
+    def wait(self, name: str, seconds: float = 60.0) -> list[Any]:
         """The arguments after seq of the next event of this name."""
         end = time.monotonic() + seconds
         with suppress(TimeoutError):

@@ -13,7 +13,7 @@ from tiny import make_tiny_preset, tiny_header, tiny_networks
 from vocaldm_live.checkpoints.preset import read_preset, write_preset
 from vocaldm_live.engine.engine import Cancelled, Engine
 from vocaldm_live.engine.request import Progress, Request
-from vocaldm_live.engine.streaming import FIRST_FRAMES, NEXT_FRAMES, segment_plan, stream_vocoder
+from vocaldm_live.engine.streaming import FIRST_FRAMES, MOST_FRAMES, segment_plan, stream_vocoder
 from vocaldm_live.model.vocoder import draw_noise
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.geometry import HOUSE
@@ -52,11 +52,11 @@ def test_the_plan_covers_every_frame_once(frames: int) -> None:
     plan = segment_plan(frames)
     assert plan[0][0] == 0 and plan[-1][1] == frames
     assert all(one[1] == other[0] for one, other in zip(plan, plan[1:], strict=False))
-    if len(plan) > 1:
-        assert min(end - begin for begin, end in plan) >= min(FIRST_FRAMES, NEXT_FRAMES // 2)
+    assert plan[0][1] == min(FIRST_FRAMES, frames)
+    assert max(end - begin for begin, end in plan) <= 1.5 * MOST_FRAMES
 
 
-@pytest.mark.parametrize("frames", [1, 3, 64, 65, 100, 128, 500])
+@pytest.mark.parametrize("frames", [1, 3, 64, 65, 100, 128, 500, 900])
 def test_the_pieces_are_what_the_vocoder_makes_at_once(frames: int) -> None:
     vocoder: Any = tiny_networks()["vocoder"]
     with torch.inference_mode():
@@ -77,7 +77,7 @@ def test_what_is_heard_is_the_clip_and_listening_changes_nothing(engine: Engine)
     ear = Ear()
     request = Request(glide(3.03), seed=4)
     clip = engine.generate(request, audio=ear)
-    assert len(ear.pieces) >= 3 and ear.totals == {len(clip.samples)}
+    assert len(ear.pieces) >= 2 and ear.totals == {len(clip.samples)}
     np.testing.assert_array_equal(np.concatenate(ear.pieces), clip.samples)
     np.testing.assert_array_equal(engine.generate(request).samples, clip.samples)
 
@@ -94,14 +94,14 @@ def test_the_first_piece_is_heard_before_the_rest_is_decoded(engine: Engine) -> 
     expected: list[Any] = [(0, steps), (1, steps)]
     for step in range(2, steps + 1):
         expected += ["heard", (step, steps)]
-    assert order == expected and steps > 3
+    assert order == expected and steps >= 3
 
 
 def test_a_clip_is_cancelled_while_it_is_decoded(engine: Engine) -> None:
     ear = Ear()
     with pytest.raises(Cancelled, match="decoded"):
-        engine.generate(Request(glide(4.0)), cancelled=lambda: len(ear.pieces) == 2, audio=ear)
-    assert len(ear.pieces) == 2
+        engine.generate(Request(glide(4.0)), cancelled=lambda: len(ear.pieces) == 1, audio=ear)
+    assert len(ear.pieces) == 1
     assert engine.generate(Request(glide(0.5))).samples.size
 
 

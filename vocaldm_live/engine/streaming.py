@@ -1,9 +1,10 @@
 """Streaming: the vocoder run in segments, so that a clip can be heard while the rest is still being decoded.
 
-Every convolution keeps the few frames that its next segment needs, the phase and the overlap-add carry on
-where they stopped. So no frame is computed twice and the joins are the network's own; what differs from
-`Vocoder.forward` is the order of some sums (float rounding). The VAE's decoder normalises over all of time
-and therefore runs whole.
+The network sees each segment with as many frames on either side as its convolutions reach, phases and
+overlap-add carry on where they stopped. So the joins are the network's own; what differs from
+`Vocoder.forward` is the order of some sums (float rounding). Segments grow: decoding is many times faster
+than the sound, so only the first has to be short, and each join costs the frames that are seen twice.
+The VAE's decoder normalises over all of time and therefore runs whole.
 """
 
 from __future__ import annotations
@@ -11,25 +12,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vocaldm_live.model.overlap import overlap_add
 from vocaldm_live.model.phase import PeakPhases
-from vocaldm_live.model.vocoder import ConvNeXtBlock, Vocoder
+from vocaldm_live.model.vocoder import Vocoder
 
 FIRST_FRAMES = 64  # the head start: what must be computed before anything is heard
-NEXT_FRAMES = 128
+GROWTH = 8
+MOST_FRAMES = 1024
 
 
 def segment_plan(frames: int) -> list[tuple[int, int]]:
     """(begin, end) of every segment of a clip of so many frames; depends on nothing else.
 
-    A rest shorter than half a segment belongs to the one before it.
+    A rest shorter than half of its segment belongs to the one before it, unless that is the first.
     """
-    ends = list(range(FIRST_FRAMES, frames, NEXT_FRAMES))
-    if ends and frames - ends[-1] < NEXT_FRAMES // 2:
+    ends, size = [min(FIRST_FRAMES, frames)], FIRST_FRAMES
+    while ends[-1] < frames:
+        size = min(GROWTH * size, MOST_FRAMES)
+        ends.append(ends[-1] + size)
+    if len(ends) > 2 and 2 * (frames - ends[-2]) < size:
         ends.pop()
-    ends.append(frames)
+    ends[-1] = frames
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
@@ -43,66 +48,24 @@ def stream_vocoder(vocoder: Vocoder, mel: Tensor, noise: Tensor) -> Iterator[Ten
     # "Same" padding, as `inverse_stft` has it: what the first frames add before the clip begins is cut off.
     pad = (size - hop) // 2
     window = torch.hann_window(size, device=mel.device)
-    network, phases = _Backbone(vocoder), PeakPhases(size, hop)
+    phases, reach = PeakPhases(size, hop), vocoder.reach
     sound, weight = _OverlapAdd(size, hop), _OverlapAdd(size, hop)
     frames = mel.shape[2]
-    made, cut, left = 0, pad, frames * hop
+    cut, left = pad, frames * hop
     for begin, end in segment_plan(frames):
-        last = end == frames
-        features = network(mel[:, :, begin:end], last)
-        ready = slice(made, made + features.shape[1])
-        made = ready.stop
-        prior = vocoder.prior(mel[:, :, ready]).transpose(1, 2)
+        last, first_seen = end == frames, max(0, begin - reach)
+        seen = vocoder.features(mel[:, :, first_seen : end + reach])
+        features = seen[:, begin - first_seen : end - first_seen]
+        prior = vocoder.prior(mel[:, :, begin:end]).transpose(1, 2)
         steady, level = vocoder.mix(features, prior, phases(prior))
-        pieces = torch.fft.irfft(steady + level * noise[:, :, ready].transpose(1, 2), size, dim=2) * window
+        spectrum = steady + level * noise[:, :, begin:end].transpose(1, 2)
+        pieces = torch.fft.irfft(spectrum, size, dim=2) * window
         weights = (window**2).expand(1, pieces.shape[1], size)
         piece = sound(pieces, last)[:, cut:] / weight(weights, last)[:, cut:].clamp_min(1e-3)
         cut = 0
         piece = piece[:, :left]
         left -= piece.shape[1]
         yield piece
-
-
-class _Backbone:
-    """The vocoder's network in segments; features come out `[batch, frames, channels]`, 27 frames late at first."""
-
-    def __init__(self, vocoder: Vocoder) -> None:
-        self._vocoder = vocoder
-        self._embed = _Convolution(vocoder.embed)
-        self._blocks = [
-            (block, _Convolution(block.depthwise))
-            for block in vocoder.blocks
-            if isinstance(block, ConvNeXtBlock)
-        ]
-
-    def __call__(self, mel: Tensor, last: bool) -> Tensor:
-        geometry, vocoder = self._vocoder.geometry, self._vocoder
-        x, _ = self._embed((mel - geometry.mel_mean) / geometry.mel_scale, last)
-        x = vocoder.norm(x.transpose(1, 2)).transpose(1, 2)
-        for block, depthwise in self._blocks:
-            inner, x = depthwise(x, last)
-            inner = block.contract(nn.functional.gelu(block.expand(block.norm(inner.transpose(1, 2)))))
-            x = x + (inner * block.scale).transpose(1, 2)
-        features: Tensor = vocoder.final(x.transpose(1, 2))
-        return features
-
-
-class _Convolution:
-    """A convolution over time that remembers the end of its last segment."""
-
-    def __init__(self, convolution: nn.Conv1d) -> None:
-        self._convolution = convolution
-        self._side = convolution.kernel_size[0] // 2
-        self._kept: Tensor | None = None
-
-    def __call__(self, x: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        """The frames that are complete, and the input at the same frames."""
-        side, convolution = self._side, self._convolution
-        zeros = x.new_zeros(x.shape[0], x.shape[1], side)
-        joined = torch.cat([zeros if self._kept is None else self._kept, x, *([zeros] if last else [])], 2)
-        self._kept = joined[:, :, -2 * side :]
-        out = nn.functional.conv1d(joined, convolution.weight, convolution.bias, groups=convolution.groups)
-        return out, joined[:, :, side:-side]
 
 
 class _OverlapAdd:

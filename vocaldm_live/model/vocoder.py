@@ -78,15 +78,24 @@ class Vocoder(nn.Module):
 
     def spectra(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """The drawn-free part, complex, and the noise level, both `[batch, n_fft / 2 + 1, frames]`."""
-        geometry = self.geometry
-        x = self.embed((mel - geometry.mel_mean) / geometry.mel_scale)
+        prior = self.prior(mel).transpose(1, 2)
+        phase = PeakPhases(self.geometry.n_fft, self.geometry.hop)(prior)
+        steady, level = self.mix(self.features(mel), prior, phase)
+        return steady.transpose(1, 2), level.transpose(1, 2)
+
+    def features(self, mel: Tensor) -> Tensor:
+        """The network's `[batch, frames, channels]`; each frame sees `reach` frames on either side."""
+        x = self.embed((mel - self.geometry.mel_mean) / self.geometry.mel_scale)
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             x = block(x)
-        prior = self.prior(mel).transpose(1, 2)
-        phase = PeakPhases(geometry.n_fft, geometry.hop)(prior)
-        steady, level = self.mix(self.final(x.transpose(1, 2)), prior, phase)
-        return steady.transpose(1, 2), level.transpose(1, 2)
+        features: Tensor = self.final(x.transpose(1, 2))
+        return features
+
+    @property
+    def reach(self) -> int:
+        """Frames to either side that a frame's features depend on."""
+        return self.embed.kernel_size[0] // 2 * (1 + len(self.blocks))
 
     def mix(self, features: Tensor, prior: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
         """What `spectra` returns, bins last, from the network's `[batch, frames, channels]` and first guesses.
