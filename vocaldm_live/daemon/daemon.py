@@ -129,9 +129,8 @@ class Daemon:
         self.session.close(finish)
         self.loader.close()
         self.server.stop()
-        log.info(
-            "OSC: %s", ", ".join(f"{count} {kind}" for kind, count in sorted(self.server.counters.items()))
-        )
+        counts = sorted(self.server.counters.items())
+        log.info("OSC: %s", ", ".join(f"{count} {kind}" for kind, count in counts) or "nothing came")
         self.session.history.close()
 
     # What the remote asks ----------------------------------------------------------------------------------
