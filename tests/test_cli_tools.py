@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from cli_helpers import run, visible
-from tiny import make_tiny_preset
+from tiny import assert_sentence, make_tiny_preset
 
 from vocaldm_live.commands import doctor
+from vocaldm_live.commands.doctor_live import look_at_live
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +103,36 @@ def test_doctor_knows_the_torchaudio_trap(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "torchaudio", None)
     (finding,) = doctor.look_at_torchaudio()
     assert finding.state == "problem" and "vocaldm.py" in finding.sentence
+
+
+def test_doctor_looks_at_what_live_needs(tmp_path: Path) -> None:
+    (tmp_path / "in the way").write_text("")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = {
+            "microphone": {"enabled": False},
+            "osc": {"port": 0, "query_port": taken.getsockname()[1]},
+            "folders": {
+                "outbox": str(tmp_path / "new" / "clips"),
+                "inbox": str(tmp_path / "in the way"),
+                "state": str(tmp_path / "in the way" / "state"),
+            },
+        }
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
+        found = {one.subject: one for one in look_at_live(tmp_path / "mine.yaml")}
+    assert {name: one.state for name, one in found.items()} == {
+        "microphone": "ok", "OSC port": "ok", "OSCQuery": "note", "outbox": "ok", "inbox": "note", "state": "note",
+    }  # fmt: skip
+    assert "to be made in" in found["outbox"].sentence and "osc.query_port" in found["OSCQuery"].sentence
+    for one in found.values():
+        assert_sentence(one.sentence)
+
+
+def test_doctor_tells_what_is_wrong_in_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("osc:\n  port: 99999\n")
+    (finding,) = look_at_live(tmp_path / "mine.yaml")
+    assert finding.subject == "settings" and "line 2" in finding.sentence and "65535" in finding.sentence
 
 
 def test_doctor_sees_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

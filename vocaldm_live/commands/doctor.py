@@ -7,7 +7,6 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,26 +14,21 @@ import typer
 
 from vocaldm_live import __version__
 from vocaldm_live.commands import DEFAULT_OUT, DEFAULT_PRESET, PresetOption
+from vocaldm_live.commands.doctor_live import look_at_live
+from vocaldm_live.commands.finding import NOTE, OK, PROBLEM, Finding
 from vocaldm_live.errors import VocalDMError
 
-OK, NOTE, PROBLEM = "ok", "note", "problem"
 OLDEST_PYTHON = (3, 10)
 LITTLE_DISK, NO_DISK = 1e9, 5e7  # bytes; a clip of a minute is 9 MB
 LIBRARIES = ("numpy", "soundfile", "soxr", "safetensors", "pydantic", "yaml", "swift_f0", "diffusers")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, how it is (ok, note, problem), and a sentence that says so and what to do."""
-
-    subject: str
-    state: str
-    sentence: str
-
-
 def doctor(
     preset: PresetOption = DEFAULT_PRESET,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The output folder to look at.")] = DEFAULT_OUT,
+    settings: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings of `vocaldm live`, if not the usual ones.")
+    ] = None,
 ) -> int:
     """Look at everything that making clips needs; exit code 1 only when something prevents it."""
     findings: list[Finding] = []
@@ -45,10 +39,9 @@ def doctor(
         look_at_torchaudio,
         look_at_libraries,
         look_at_portaudio,
-        look_at_microphone,
-        look_at_port,
         lambda: look_at_presets(preset),
         lambda: look_at_output(out),
+        lambda: look_at_live(settings),
     )
     for look in looks:
         for finding in look():
@@ -161,37 +154,6 @@ def look_at_portaudio() -> Iterator[Finding]:
         yield Finding("PortAudio", NOTE, f"{_short(error)}: {remedy}; files work without it.")
         return
     yield Finding("PortAudio", OK, f"{sounddevice.get_portaudio_version()[1].split(',')[0]}.")
-
-
-def look_at_microphone() -> Iterator[Finding]:
-    """The input device that the daemon would take by itself."""
-    from vocaldm_live.listen.devices import choose_device, list_devices
-
-    try:
-        device = choose_device(list_devices(), None)
-    except VocalDMError as error:
-        yield Finding("microphone", NOTE, f"{error} Files and OSC work without it.")
-        return
-    yield Finding("microphone", OK, f"{device.name}, {device.channels} channels at {device.sample_rate} Hz.")
-
-
-def look_at_port() -> Iterator[Finding]:
-    """Whether the daemon's OSC port is free, by the settings that are in force."""
-    from vocaldm_live.osc.parameters import Parameters
-    from vocaldm_live.osc.server import OscServer, OscSettings
-    from vocaldm_live.settings import read_settings
-
-    try:
-        from vocaldm_live.daemon.controls import START
-
-        osc = read_settings().osc
-        server = OscServer(OscSettings(host=osc.host, port=osc.port, token=osc.token), {}, Parameters(START))
-        server.start()
-        server.stop()
-    except VocalDMError as error:
-        yield Finding("OSC port", NOTE, str(error))
-        return
-    yield Finding("OSC port", OK, f"{osc.host}:{osc.port} is free for `vocaldm live`.")
 
 
 def look_at_presets(wanted: str) -> Iterator[Finding]:
