@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PEAKS = 300
 POINTS = 240
 COLUMNS = 480
+LOWEST_HZ, HIGHEST_HZ = 50.0, 20_000.0  # of the picture's axis, which is logarithmic
 RANGE_DB = 72.0  # shown below a spectrogram's own peak
 LOWEST_LOUDNESS, HIGHEST_LOUDNESS = -64.0, -8.0  # of levelled sketches, whose loudest frames lie at -14
 LONGEST_CLIP = 2 * LONGEST_SECONDS
@@ -59,8 +60,8 @@ class Views:
 def make_view(shown: Shown) -> View:
     """Measure a clip and its imitation.
 
-    Heights of pitch and centroid are on the picture's mel axis, 0 at its bottom, 1 at its top; loudness is that
-    of levelled sketches (a microphone's gain says nothing), 0 for silence; null where there is nothing to draw.
+    Heights of pitch and centroid are on the picture's axis, 0 at its bottom, 1 at its top; loudness is that of
+    levelled sketches (a microphone's gain says nothing), 0 for silence; null where there is nothing to draw.
     """
     sound = read_sound(shown.path, LONGEST_CLIP)
     entry = shown.entry
@@ -105,12 +106,13 @@ def curves(sound: Sound, seconds: float) -> dict[str, Any]:
 
 
 def spectrogram(sound: Sound) -> bytes:
-    """A grey PNG, a row a mel band (low ones at the bottom): black for silence, white for the loudest.
+    """A grey PNG of 128 rows from 50 Hz (bottom) to 20 kHz: black for silence, white for the loudest.
 
-    The page colours it, so that one picture fits a dark and a light one.
+    Mel bands, whose low ones alone would take a strip too narrow to see a pitch in, are drawn on a logarithmic
+    axis. The page colours it, so that one picture fits a dark and a light one.
     """
     from vocaldm_live.sound.geometry import HOUSE
-    from vocaldm_live.sound.mel import mel_filters
+    from vocaldm_live.sound.mel import hz_to_mel, mel_centres, mel_filters
 
     samples = sound.at(HOUSE.sample_rate).samples
     frames = max(1, -(-len(samples) // HOUSE.hop))
@@ -129,7 +131,12 @@ def spectrogram(sound: Sound) -> bytes:
     power = np.concatenate(columns) ** 2
     loudest = max(float(power.max()), 1e-9)
     decibel = 10.0 * np.log10(np.maximum(power / loudest, 10.0 ** (-RANGE_DB / 10.0)))
-    grey = np.round((decibel / RANGE_DB + 1.0) * 255.0).astype(np.uint8)
+    wanted = np.geomspace(LOWEST_HZ, HIGHEST_HZ, HOUSE.mel_bands)
+    at = np.interp(hz_to_mel(wanted), hz_to_mel(mel_centres(HOUSE)), np.arange(HOUSE.mel_bands))
+    lower = np.minimum(at.astype(int), HOUSE.mel_bands - 2)
+    share = (at - lower).astype(np.float32)
+    rows = decibel[:, lower] * (1.0 - share) + decibel[:, lower + 1] * share
+    grey = np.round((rows / RANGE_DB + 1.0) * 255.0).astype(np.uint8)
     return png(np.ascontiguousarray(grey.T[::-1]))
 
 
@@ -159,8 +166,5 @@ def _voice(shown: Shown) -> dict[str, Any] | None:
 
 
 def _heights(hertz: np.ndarray, drawn: np.ndarray) -> list[float | None]:
-    from vocaldm_live.sound.geometry import HOUSE
-    from vocaldm_live.sound.mel import hz_to_mel
-
-    heights = hz_to_mel(np.clip(hertz, HOUSE.fmin, HOUSE.fmax)) / hz_to_mel(HOUSE.fmax)
-    return [round(float(h), 3) if on else None for h, on in zip(heights, drawn, strict=True)]
+    heights = np.log(np.maximum(hertz, LOWEST_HZ) / LOWEST_HZ) / np.log(HIGHEST_HZ / LOWEST_HZ)
+    return [round(min(1.0, float(h)), 3) if on else None for h, on in zip(heights, drawn, strict=True)]

@@ -151,6 +151,6 @@ function clock(created) {
   const when = new Date(created);
   if (Number.isNaN(when.getTime())) return created;
   const today = new Date().toDateString() === when.toDateString();
-  const time = when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   return today ? time : `${when.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
 }

@@ -106,8 +106,8 @@ function line(paint, values, width, { top, height }, colour, halo, thick, dashes
   paint.lineCap = paint.lineJoin = "round";
   paint.strokeStyle = halo;
   paint.lineWidth = thick + 2;
-  paint.stroke(path);
   paint.setLineDash(dashes);
+  paint.stroke(path);
   paint.strokeStyle = colour;
   paint.lineWidth = thick;
   paint.stroke(path);

@@ -10,9 +10,9 @@ const LOOKS = {
   steps: { title: "Steps", show: number(0) },
   guidance: { title: "Guidance", show: number(1), step: 0.1 },
   follow: { title: "Follow", show: percent, step: 0.01 },
-  strength: { title: "Example's strength", show: percent, step: 0.01 },
+  strength: { title: "Strength", show: percent, step: 0.01 },
   variations: { title: "Variations", show: number(0) },
-  duration: { title: "Duration", show: (value) => (value ? `${value.toFixed(1)} s` : "as the voice"), step: 0.1, most: 20 },
+  duration: { title: "Duration", show: (value) => (value ? `${value.toFixed(1)} s` : "as voice"), step: 0.1, most: 20 },
   eta: { title: "Eta", show: number(2), step: 0.01, more: true },
 };
 
@@ -39,8 +39,8 @@ export class Knobs {
   #slider(name, look) {
     const row = document.createElement("div");
     row.className = "knob-row";
-    row.innerHTML = `<label for="p-${name}">${look.title}</label><output for="p-${name}"></output>
-      <input type="range" id="p-${name}" step="${look.step ?? 1}" min="0" max="1" disabled>`;
+    row.innerHTML = `<label for="p-${name}">${look.title}</label>
+      <input type="range" id="p-${name}" step="${look.step ?? 1}" min="0" max="1" disabled><output for="p-${name}"></output>`;
     by(look.more ? "more" : "knobs").append(row);
     const input = row.querySelector("input");
     const draw = () => redraw(input, look);
