@@ -28,6 +28,9 @@ const letters = document.getElementById("letters");
 letters.checked = localStorage.getItem("vocaldm.letters") !== "no";
 letters.addEventListener("change", () => localStorage.setItem("vocaldm.letters", letters.checked ? "yes" : "no"));
 
+// Where there is one column, the clips come before the sliders are wanted.
+if (matchMedia("(max-width: 559px)").matches) document.getElementById("shape").open = false;
+
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
   if (event.key === "Escape") {
