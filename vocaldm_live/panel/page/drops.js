@@ -64,7 +64,8 @@ export class Drops {
   }
 
   #liking(path) {
-    const name = path.split(/[/\\]/).pop();
+    // A clip goes by the title in its file's name, category and maker around it left out.
+    const name = path.split(/[/\\]/).pop().replace(/^[^_]+_(.+)_[^_]+_[^_]+_\d+\.wav$/, "$1");
     by("liking").textContent = name || "Drop a sound or clip whose timbre to take";
     by("liking").title = path;
     by("unlike").hidden = !path;
