@@ -17,6 +17,7 @@ from daemons import voice
 from panels import House, housed
 from tiny import make_tiny_preset
 from virtual_microphone import VirtualMicrophone
+from websockets.sync.client import connect
 
 try:
     import axe_core_python
@@ -307,6 +308,14 @@ def test_sliders_and_presets_go_both_ways(browser: Any, house: tuple[House, Virt
         lease.seq += 5
         expect(page.locator("#p-guidance")).to_have_value("3.5")
         assert visit.said == []
+
+
+def test_a_page_that_dies_with_the_button_down_lets_go(house: tuple[House, VirtualMicrophone]) -> None:
+    home, _ = house
+    with connect(f"ws://127.0.0.1:{home.panel.port}/events", origin=home.origin, proxy=None) as socket_:  # type: ignore[arg-type]
+        socket_.send('{"address": "/vocaldm/record", "args": [1]}')
+        _until(lambda: home.daemon.is_recording)
+    _until(lambda: not home.daemon.is_recording)
 
 
 def test_it_comes_back_by_itself(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
