@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deliver": {"sound"},
     "listen": {"sound"},
     "osc": set(),
-    "panel": {"engine"},
+    "panel": {"osc", "sound", "deliver"},
     "model": {"sound"},
     "checkpoints": {"sound", "model"},
     "engine": {"sound", "model", "checkpoints"},

@@ -82,6 +82,21 @@ class Osc(Section):
         return self
 
 
+class Panel(Section):
+    """The page for a browser. Addresses beside loopback need a token."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 9752
+    token: Annotated[str, Field(max_length=200)] = ""
+
+    @model_validator(mode="after")
+    def _token_where_needed(self) -> Panel:
+        if self.host not in LOOPBACK and not self.token:
+            raise ValueError(f"host {self.host} can be reached from elsewhere: set a token beside it")
+        return self
+
+
 class Clips(Section):
     """How clips are written: bits 16, 24 or 32, and the fields of their UCS names."""
 
@@ -146,6 +161,7 @@ class Settings(Section):
     microphone: Microphone = Field(default_factory=Microphone)
     gate: Gate = Field(default_factory=Gate)  # type: ignore[valid-type]
     osc: Osc = Field(default_factory=Osc)
+    panel: Panel = Field(default_factory=Panel)
     clips: Clips = Field(default_factory=Clips)
     queue: Queue = Field(default_factory=Queue)
     parameters: Parameters = Field(default_factory=Parameters)

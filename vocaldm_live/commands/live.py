@@ -9,11 +9,15 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vocaldm_live.commands import say
+
+if TYPE_CHECKING:
+    from vocaldm_live.daemon.daemon import Daemon
+    from vocaldm_live.panel.panel import Panel
 
 FAILED = 1
 LEVELS = ("debug", "info", "warning", "error")
@@ -41,6 +45,7 @@ def live(
     ] = None,
     state: Annotated[Path | None, typer.Option(metavar="DIR", help="History and heard gestures.")] = None,
     port: Annotated[int | None, typer.Option(metavar="N", help="OSC over UDP and TCP.")] = None,
+    panel: Annotated[bool | None, typer.Option("--panel/--no-panel", help="The page for a browser.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help=", ".join(LEVELS) + ".")] = None,
     log_json: Annotated[bool | None, typer.Option("--log-json", help="Log lines as JSON.")] = None,
 ) -> int:
@@ -55,6 +60,7 @@ def live(
         "folders.inbox": str(inbox) if inbox else None,
         "folders.state": str(state) if state else None,
         "osc.port": port,
+        "panel.enabled": panel,
         "log.level": log_level,
         "log.json": log_json,
     }
@@ -82,6 +88,7 @@ def live(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     finish = True
+    page = None
     try:
         daemon.start()
         say(f"OSC at {settings.osc.host}:{daemon.server.port}, UDP and TCP.")
@@ -90,6 +97,8 @@ def live(
             say(f"Sounds put into {daemon.inbox.folder} become clips.")
         if daemon.microphone is None:
             say("The microphone is off.")
+        if settings.panel.enabled:
+            page = _open_panel(daemon)
         say(f"Loading {settings.preset} ...")
         while not stop.is_set() and not daemon.warm.wait(0.1):
             pass
@@ -104,7 +113,23 @@ def live(
     finally:
         if signals:
             say("Stopping: the clip under way is finished." if daemon.session.jobs.running else "Stopping.")
+        if page is not None:
+            page.stop()
         daemon.close(finish)
+
+
+def _open_panel(daemon: Daemon) -> Panel | None:
+    """The panel; where there can be none that is said, and everything else goes on."""
+    from vocaldm_live.daemon.page import open_panel
+    from vocaldm_live.panel.panel import PanelError
+
+    try:
+        page = open_panel(daemon)
+    except PanelError as error:
+        say(str(error))
+        return None
+    say(f"Panel at {page.address}")
+    return page
 
 
 class Lines(logging.Formatter):
