@@ -19,7 +19,9 @@ import time
 OLDEST_PYTHON = (3, 10)
 OLDEST_WITH_GOOD_PIP = (3, 10, 3)  # before, the pip that comes with Python installs nothing editable
 LAYOUT = "1"  # raise it when an environment made by an older launcher can't be brought up to date
-TEST_EXTRAS = ("dev", "training")
+# What is installed beside the rest, by the first word of the command line; what was installed once stays.
+USUAL_EXTRAS, TRAY_EXTRAS = ("panel",), ("panel", "tray")
+TEST_EXTRAS = ("dev", "panel", "training", "tray")
 STAMP, LOG, LOCK = "vocaldm-setup.json", "vocaldm-setup.log", "vocaldm-setup.lock"
 ON_WINDOWS = os.name == "nt"
 
@@ -342,6 +344,11 @@ def install(venv, extras, version, step):
         say("  (torchaudio's CUDA parts removed: the torch beside it has no CUDA)")
 
 
+def extras_for(arguments):
+    """The extras of pyproject.toml that a command needs: the tray's windows are large and not for everybody."""
+    return {"test": TEST_EXTRAS, "tray": TRAY_EXTRAS}.get(arguments[0] if arguments else "", USUAL_EXTRAS)
+
+
 def command_line(venv, arguments):
     """The command that the launcher becomes: pytest for `test`, else `vocaldm` with all arguments."""
     if arguments[:1] == ["test"]:
@@ -374,7 +381,7 @@ def main(arguments):
     root = os.path.dirname(os.path.abspath(__file__))
     venv = venv_folder(root, os.environ)
     testing = arguments[:1] == ["test"]
-    extras, version = TEST_EXTRAS if testing else (), sys.version_info
+    extras, version = extras_for(arguments), sys.version_info
     try:
         place, wanted = place_hash(root, venv, version), wanted_hash(root)
         if work_needed(read_stamp(venv), place, wanted, extras, venv) != "nothing":

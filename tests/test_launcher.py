@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -367,7 +368,7 @@ def test_a_real_start_passes_arguments_exit_code_and_waiting_policy(
     """The whole way with a real process; the environment's two programs are stood in for."""
     shutil.copy(ROOT / "vocaldm.py", project)
     venv = project / "elsewhere"
-    set_up(launcher, project, venv)
+    set_up(launcher, project, venv, launcher.USUAL_EXTRAS)
     if launcher.ON_WINDOWS:
         pytest.skip("a script can't stand in for Scripts/vocaldm.exe")
     python = Path(launcher.venv_program(str(venv), "python"))
@@ -384,3 +385,15 @@ def test_a_real_start_passes_arguments_exit_code_and_waiting_policy(
     done = subprocess.run(command, env=environ, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (5, "")
     assert done.stdout.split() == ["['generate',", "'--json']", chosen or "2000"]
+
+
+def test_a_command_installs_what_it_needs(launcher: ModuleType) -> None:
+    """The panel comes with everything; the tray's windows only with the tray."""
+    assert "tray" not in launcher.extras_for(["live"]) and "panel" in launcher.extras_for(["live"])
+    assert launcher.extras_for([]) == launcher.extras_for(["demo"])
+    assert {"panel", "tray"} <= set(launcher.extras_for(["tray"]))
+    named = re.search(r"optional-dependencies\]\n(.*?)\n\[", (ROOT / "pyproject.toml").read_text(), re.S)
+    assert named is not None
+    for words in (["live"], ["tray"], ["test"]):
+        for extra in launcher.extras_for(words):
+            assert re.search(rf"^{extra} = ", named[1], re.M), extra
