@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "listen": {"sound"},
     "osc": set(),
     "panel": {"engine"},
+    "tray": {"osc"},
     "model": {"sound"},
     "checkpoints": {"sound", "model"},
     "engine": {"sound", "model", "checkpoints"},
@@ -41,7 +42,7 @@ ROOF = {"cli", "commands", "daemon", "evaluation", "settings", "__main__"}
 FOR_ALL = {"errors", "__init__"}
 
 # Loaded only where they are used, so that `vocaldm --help` answers at once and files work without PortAudio.
-HEAVY = {"torch", "diffusers", "transformers", "sounddevice", "matplotlib"}
+HEAVY = {"torch", "diffusers", "transformers", "sounddevice", "matplotlib", "PySide6"}
 LIGHT_PLACES = (
     "__init__.py",
     "__main__.py",

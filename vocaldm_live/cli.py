@@ -23,6 +23,7 @@ from vocaldm_live.commands.generate import generate
 from vocaldm_live.commands.history import history
 from vocaldm_live.commands.live import live
 from vocaldm_live.commands.presets import presets
+from vocaldm_live.commands.tray import tray
 from vocaldm_live.errors import RequestError, VocalDMError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (generate, live, demo, devices, evaluate, doctor):
+for _command in (generate, live, tray, demo, devices, evaluate, doctor):
     app.command()(_command)
 app.add_typer(benches, name="bench")
 app.add_typer(presets, name="presets")
