@@ -13,9 +13,9 @@ from vocaldm_live.tray.peaks import Peaks
 from vocaldm_live.tray.rows import CLIP, made
 from vocaldm_live.tray.shelf import Clip
 
-ROW_HEIGHT = 62
+ROW_HEIGHT = 68
 STAR_WIDTH = 30
-MARGIN = 12
+MARGIN = 14
 
 
 def is_dark(palette: QPalette) -> bool:
@@ -45,12 +45,18 @@ def state_colour(state: str, palette: QPalette) -> QColor:
 
 def faint(palette: QPalette) -> QColor:
     """Text of second rank; more than 4.5 to 1 against the window in light and dark."""
-    text, ground = palette.color(QPalette.ColorRole.Text), palette.color(QPalette.ColorRole.Base)
+    # The active group's colours: a disabled widget's own text is too pale to be read.
+    active = QPalette.ColorGroup.Active
+    text, ground = (
+        palette.color(active, QPalette.ColorRole.Text),
+        palette.color(active, QPalette.ColorRole.Base),
+    )
     return mixed(text, ground, 0.32)
 
 
 def mixed(one: QColor, other: QColor, share: float) -> QColor:
     """`one` with `share` of `other`."""
+
     def channel(a: float, b: float) -> float:
         return a + (b - a) * share
 
@@ -74,7 +80,7 @@ class ClipPainter(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """Every row is as high as every other."""
         lines = QFontMetrics(option.font).height()  # type: ignore[attr-defined]
-        return QSize(160, max(ROW_HEIGHT, lines + 44))
+        return QSize(160, max(ROW_HEIGHT, lines + 48))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

@@ -69,9 +69,9 @@ class RecordButton(QPushButton):
         """High enough to be hit without looking."""
         return QSize(160, QFontMetrics(self.font()).height() + 22)
 
-    def show_state(self, recording: bool, possible: bool) -> None:
-        """Recording now, ready, or not possible."""
-        text = "Recording" if recording else "Hold to record" if possible else "No microphone"
+    def show_state(self, recording: bool, deaf: bool) -> None:
+        """Recording now or not; `deaf`: the daemon has no microphone."""
+        text = "Recording" if recording else "No microphone" if deaf else "Hold to record"
         if (text, recording) != (self.text(), self._recording):
             self._recording = recording
             self.setText(text)
@@ -125,7 +125,7 @@ class Meter(QProgressBar):
         self.setValue(LOWEST_DBFS)
         self.setFormat("%v dBFS")
         self.setAccessibleName("Microphone level")
-        self.setFixedHeight(6)
+        self.setFixedHeight(4)
         self._open = False
 
     def show_level(self, dbfs: float, is_open: bool) -> None:
@@ -141,14 +141,14 @@ class Meter(QProgressBar):
         painter.setPen(Qt.PenStyle.NoPen)
         palette = self.palette()
         window = palette.color(QPalette.ColorRole.Window)
-        painter.setBrush(mixed(window, palette.color(QPalette.ColorRole.WindowText), 0.16))
+        painter.setBrush(mixed(window, palette.color(QPalette.ColorRole.WindowText), 0.10))
         place = QRectF(self.rect())
-        painter.drawRoundedRect(place, 3, 3)
+        painter.drawRoundedRect(place, 2, 2)
         share = (self.value() - LOWEST_DBFS) / -LOWEST_DBFS
         if share > 0:
             colour = QColor("#d93a2f") if self.value() > -6 else accent(palette)
             painter.setBrush(colour if self._open else mixed(colour, window, 0.45))
-            painter.drawRoundedRect(QRectF(0, 0, place.width() * share, place.height()), 3, 3)
+            painter.drawRoundedRect(QRectF(0, 0, place.width() * share, place.height()), 2, 2)
 
 
 class Progress(QProgressBar):

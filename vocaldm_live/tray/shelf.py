@@ -12,7 +12,12 @@ from vocaldm_live import __version__
 
 MOST_CLIPS = 100
 QUIET_DBFS = -90.0
-STAGES = {"encode": "listening to it", "sample": "drawing", "decode": "sounding"}
+STAGES = {
+    "encode": "reading the gesture",
+    "sample": "sampling",
+    "decode": "decoding",
+    "waits": "waiting its turn",
+}
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class Shelf:
             why = f" ({self.down})" if self.down else ""
             if self.was_up:
                 return "bad", f"The daemon at {place} is gone{why}: waiting for it to come back."
-            return "waiting", f"No daemon at {place} yet{why}: start it with `vocaldm live`."
+            return "waiting", f'No daemon at {place} yet{why}: start it with "vocaldm live".'
         if self.is_stranger:
             return (
                 "bad",
@@ -135,10 +140,10 @@ class Shelf:
             first = next(reversed(self.work.values()))
             more = f", {len(self.work) - 1} more wait" if len(self.work) > 1 else ""
             return "busy", f"{first.name}: {STAGES.get(first.stage, first.stage)}{more}"
-        hearing = "listening" if self.is_listening and self.microphone else "ready"
-        if self.lost:
-            return "good", f"{self.preset} is {hearing}, without a microphone"
-        return "good", f"{self.preset} is {hearing}"
+        if self.is_recording:
+            return "good", f"Recording, preset {self.preset}"
+        hearing = "Listening" if self.is_listening and self.microphone else "Ready"
+        return "good", f"{hearing}, preset {self.preset}{'; no microphone' if self.lost else ''}"
 
     # What the daemon is ------------------------------------------------------------------------------------
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QSettings, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from vocaldm_live.tray.link import Link
 from vocaldm_live.tray.list import ClipList
+from vocaldm_live.tray.looks import faint
 from vocaldm_live.tray.parts import Dot, Meter, Progress, RecordButton, Sentence
 from vocaldm_live.tray.peaks import PeakReader
 from vocaldm_live.tray.player import Player
@@ -25,7 +26,7 @@ REFINE = 4  # times the steps in force
 MOST_STEPS = 200
 TROUBLE_STAYS = 15000  # ms
 FRAME = 40  # ms between pictures of what plays
-HINT = "Click plays, a drag takes the file along."
+HINT = "Click to hear, drag into your DAW."
 
 
 class Bridge(QObject):
@@ -187,17 +188,17 @@ class Window(QWidget):
         can_record = self.shelf.is_up and not self.shelf.lost
         self.record.setEnabled(can_record)
         self.record.setToolTip(self.shelf.lost if self.shelf.is_up else sentence)
-        self.record.show_state(self.shelf.is_recording, can_record)
+        self.record.show_state(self.shelf.is_recording, self.shelf.is_up and bool(self.shelf.lost))
         self.list.empty = (
             "No clip yet. Hold the record button and make a noise with your mouth: the clip appears here."
             if self.shelf.is_up
-            else "Clips appear here as soon as `vocaldm live` runs."
+            else 'Clips appear here once "vocaldm live" runs.'
         )
         self.list.viewport().update()
 
     def _show_level(self) -> None:
         self.meter.show_level(max(self.shelf.peak, QUIET_DBFS), self.shelf.is_open or self.shelf.is_recording)
-        self.record.show_state(self.shelf.is_recording, self.record.isEnabled())
+        self.record.show_state(self.shelf.is_recording, self.shelf.is_up and bool(self.shelf.lost))
 
     def _show_work(self) -> None:
         work = list(self.shelf.work.values())
@@ -206,9 +207,16 @@ class Window(QWidget):
 
     def _say(self, sentence: str, label: QLabel) -> None:
         label.setText(sentence or HINT)
-        label.setEnabled(bool(sentence))
+        self._quiet(label, not sentence)
         if sentence:
             self._fading.start()
+
+    @staticmethod
+    def _quiet(label: QLabel, quiet: bool) -> None:
+        palette = QPalette()  # the system's, which may have changed between light and dark
+        if quiet:
+            palette.setColor(QPalette.ColorRole.WindowText, faint(palette))
+        label.setPalette(palette)
 
     # What the hand asks ------------------------------------------------------------------------------------
 
@@ -258,7 +266,7 @@ class Window(QWidget):
     def _send(self, name: str, *arguments: Any) -> bool:
         sent = self.link.send(name, *arguments)
         if not sent:
-            self._say("Nobody is there to do that: start the daemon with `vocaldm live`.", self.note)
+            self._say('No daemon is there to do that: start it with "vocaldm live".', self.note)
         return sent
 
     def _on_dragged(self, taken: int, missing: int) -> None:
@@ -305,6 +313,8 @@ class Window(QWidget):
             self.list.let_go()
         elif event.type() == QEvent.Type.ActivationChange:
             self._ask()  # another front end may have set stars
+        elif event.type() == QEvent.Type.PaletteChange:
+            self._quiet(self.note, self.note.text() == HINT)
         super().changeEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
