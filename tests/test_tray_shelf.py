@@ -56,6 +56,21 @@ def test_a_history_and_what_gets_ready_meanwhile() -> None:
     assert [one.id for one in shelf.clips] == ["c2"]
 
 
+def test_only_the_last_answer_counts() -> None:
+    shelf = up()
+    shelf.asked()
+    shelf.asked()
+    told(shelf, 1)
+    assert shelf.clips == []
+    told(shelf, 2, 1)
+    assert len(shelf.clips) == 2
+    shelf.asked()
+    shelf.take("error", ("internal", "/vocaldm/history", "", "That failed."))
+    shelf.asked()
+    told(shelf, 1)
+    assert len(shelf.clips) == 1
+
+
 def test_a_clip_without_a_name_is_called_as_in_its_file() -> None:
     shelf = up()
     shelf.take("ready", ("x", 0, "/clips/DSGNSynth_laser up_VDM_VocalDM_0003.wav", "", 1.0, "1"))

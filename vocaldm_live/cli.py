@@ -21,6 +21,7 @@ from vocaldm_live.commands.doctor import doctor
 from vocaldm_live.commands.evaluate import evaluate
 from vocaldm_live.commands.generate import generate
 from vocaldm_live.commands.history import history
+from vocaldm_live.commands.hosts import hosts
 from vocaldm_live.commands.live import live
 from vocaldm_live.commands.presets import presets
 from vocaldm_live.commands.tray import tray
@@ -44,6 +45,7 @@ for _command in (generate, live, tray, demo, devices, evaluate, doctor):
 app.add_typer(benches, name="bench")
 app.add_typer(presets, name="presets")
 app.add_typer(history, name="history")
+app.add_typer(hosts, name="hosts")
 
 
 @app.callback(invoke_without_command=True)

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
+from vocaldm_live.tray.looks import picture_of_itself
 from vocaldm_live.tray.window import Window
 
 
@@ -17,7 +19,7 @@ def run(host: str, port: int, token: str, memory: Path) -> int:
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("vocaldm-tray")
-    app.setApplicationDisplayName("VocalDM Live")
+    app.setWindowIcon(QIcon(picture_of_itself()))
     window = Window(host, port, token, memory)
     window.show()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -220,3 +220,21 @@ def drag_picture(
     )
     painter.end()
     return picture
+
+
+def picture_of_itself(size: int = 128) -> QPixmap:
+    """The window's icon: a gesture's outline in a rounded square."""
+    picture = QPixmap(size, size)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor("#0b7f73"))
+    painter.drawRoundedRect(QRectF(0, 0, size, size), size * 0.22, size * 0.22)
+    painter.setBrush(Qt.GlobalColor.white)
+    for bar, height in enumerate((0.16, 0.42, 0.70, 0.52, 0.30, 0.14)):
+        left = size * (0.15 + 0.12 * bar)
+        bar_place = QRectF(left, size * (0.5 - height / 2), size * 0.08, size * height)
+        painter.drawRoundedRect(bar_place, size * 0.04, size * 0.04)
+    painter.end()
+    return picture

@@ -78,6 +78,7 @@ class Shelf:
     steps: int = 0
     _coming: list[Clip] | None = None
     _fresh: list[Clip] = field(default_factory=list)
+    _owed: int = 0
     _names: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
     def take(self, name: str, values: tuple[Any, ...]) -> set[str]:
@@ -100,7 +101,7 @@ class Shelf:
         self.is_up, self.down = False, reason
         self.work.clear()
         self.peak, self.is_open, self.is_recording = QUIET_DBFS, False, False
-        self._coming = None
+        self._coming, self._owed = None, 0
         return {"state", "work", "level"}
 
     def _on_link_gap(self) -> set[str]:
@@ -183,6 +184,8 @@ class Shelf:
         return {"state"}
 
     def _on_error(self, code: str, address: str, id: str, sentence: str) -> set[str]:
+        if address.endswith("/history"):
+            self._owed = max(0, self._owed - 1)
         return self._say(sentence)
 
     # Requests ----------------------------------------------------------------------------------------------
@@ -233,6 +236,7 @@ class Shelf:
     def asked(self) -> None:
         """The history was just asked for: clips that get ready from now on are newer than what it will tell."""
         self._fresh.clear()
+        self._owed += 1
 
     def _on_history_begin(self, count: int) -> set[str]:
         self._coming = []
@@ -248,10 +252,13 @@ class Shelf:
     def _on_history_end(self) -> set[str]:
         if self._coming is None:
             return set()
-        told = {one.key for one in self._coming}
+        coming, self._coming = self._coming, None
+        self._owed = max(0, self._owed - 1)
+        if self._owed:
+            return set()  # a newer answer is under way; this one may not know the last star yet
+        told = {one.key for one in coming}
         newer = [one for one in reversed(self._fresh) if one.key not in told]
-        self._put([*newer, *self._coming])
-        self._coming = None
+        self._put([*newer, *coming])
         return {"clips"}
 
     def starred(self, key: str, on: bool) -> None:
