@@ -294,6 +294,7 @@ def test_the_wheel_carries_code_presets_and_demo(tmp_path: Path) -> None:
             assert f"vocaldm_live_presets/{inside}" in names
     assert "vocaldm_live_presets/tiny/deeper/weights.safetensors" in names
     assert "vocaldm_live/demo/hum.wav" in names
+    assert "vocaldm_live/hosts/reaper/vocaldm_clips.lua" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {

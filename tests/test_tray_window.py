@@ -213,6 +213,22 @@ def test_space_holds_the_record_button(tray: Any) -> None:
     assert said[-1] == ("record", 0)
 
 
+def test_a_microphone_that_goes_while_the_button_is_held_ends_the_recording(tray: Any) -> None:
+    from PySide6.QtCore import Qt
+    from PySide6.QtTest import QTest
+
+    tray._on_event("mic/ok", ("Scarlett",))
+    said: list[Any] = []
+    tray.link.send = lambda *one: said.append(one) or True
+    QTest.mousePress(tray.record, Qt.MouseButton.LeftButton)
+    tray._on_event("mic/lost", ("It was unplugged.",))
+    assert said == [("record", 1), ("record", 0)] and not tray.record.isDown()
+    tray._on_event("mic/ok", ("Scarlett",))
+    QTest.mousePress(tray.record, Qt.MouseButton.LeftButton)
+    QTest.mouseRelease(tray.record, Qt.MouseButton.LeftButton)
+    assert said[2:] == [("record", 1), ("record", 0)]
+
+
 def test_the_level_moves_and_falls_when_the_daemon_goes(tray: Any) -> None:
     tray._on_event("mic/ok", ("Scarlett",))
     tray._on_event("mic/level", (-12.0, -20.0, 1))

@@ -186,6 +186,11 @@ class Window(QWidget):
         self.dot.show_state(state)
         self.state.setText(sentence)
         can_record = self.shelf.is_up and not self.shelf.lost
+        if not can_record and self._recording:
+            # A button that is switched off while it is held never says that it came up.
+            self.record.setDown(False)
+            self._recording = False
+            self.link.send("record", 0)
         self.record.setEnabled(can_record)
         self.record.setToolTip(self.shelf.lost if self.shelf.is_up else sentence)
         self.record.show_state(self.shelf.is_recording, self.shelf.is_up and bool(self.shelf.lost))
