@@ -27,7 +27,7 @@ def test_without_pyside6_it_says_how_to_install_it(
     monkeypatch.setattr(builtins, "__import__", absent)
     (tmp_path / "mine.yaml").touch()
     said = run(capsys, "tray", "--settings", tmp_path / "mine.yaml")
-    assert said.code == 2 and said.is_one_sentence() and "pip install PySide6-Essentials" in said.err
+    assert said.code == 2 and said.is_one_sentence() and 'pip install "PySide6-Essentials' in said.err
 
 
 def test_without_a_screen_it_says_so(
@@ -40,6 +40,19 @@ def test_without_a_screen_it_says_so(
     (tmp_path / "mine.yaml").touch()
     said = run(capsys, "tray", "--settings", tmp_path / "mine.yaml")
     assert said.code == 2 and said.is_one_sentence() and "screen" in said.err
+
+
+def test_a_pyside6_that_would_crash_is_turned_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    application()
+    from vocaldm_live.tray import app
+
+    assert not app.loses_none()
+    monkeypatch.setattr(app, "loses_none", lambda: True)
+    (tmp_path / "mine.yaml").touch()
+    said = run(capsys, "tray", "--settings", tmp_path / "mine.yaml")
+    assert said.code == 2 and said.is_one_sentence() and "install another with" in said.err
 
 
 def test_it_goes_where_the_daemons_settings_say(

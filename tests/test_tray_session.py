@@ -1,4 +1,4 @@
-"""A session with the tray: the record button held, a voice, a clip in the list; then the daemon is killed and started again."""
+"""A session with the tray: record held, a voice, a clip in the list; then the daemon is killed and started again."""
 
 from __future__ import annotations
 

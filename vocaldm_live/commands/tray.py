@@ -11,7 +11,9 @@ import typer
 
 from vocaldm_live.errors import RequestError
 
-INSTALL = "install it with `python -m pip install PySide6-Essentials`"
+# On Python before 3.12 PySide6 6.12.0 forgets to count None and ends in a crash.
+PACKAGE = "PySide6-Essentials" if sys.version_info >= (3, 12) else "PySide6-Essentials<6.12"
+INSTALL = f'install it with `python -m pip install "{PACKAGE}"`'
 
 
 def tray(
@@ -29,7 +31,7 @@ def tray(
 
     osc = read_settings(settings_file).osc
     try:
-        from vocaldm_live.tray.app import run
+        from vocaldm_live.tray.app import loses_none, run
     except ImportError as error:
         if (error.name or "").split(".")[0] in ("PySide6", "shiboken6"):
             raise RequestError(f"The tray needs PySide6, which is not here: {INSTALL}.") from error
@@ -37,6 +39,10 @@ def tray(
         raise RequestError(
             f"The tray's windows can't be used here ({error}): install what is named."
         ) from error
+    if loses_none():
+        raise RequestError(
+            f"This version of PySide6 crashes on this Python: {INSTALL.replace('it', 'another', 1)}."
+        )
     if sys.platform.startswith("linux") and not any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     ):
