@@ -20,6 +20,7 @@ OLDEST_PYTHON = (3, 10)
 OLDEST_WITH_GOOD_PIP = (3, 10, 3)  # before, the pip that comes with Python installs nothing editable
 LAYOUT = "1"  # raise it when an environment made by an older launcher can't be brought up to date
 TEST_EXTRAS = ("dev", "training")
+COMMAND_EXTRAS = {"tray": ("tray",)}  # what a command needs beyond what all need
 STAMP, LOG, LOCK = "vocaldm-setup.json", "vocaldm-setup.log", "vocaldm-setup.lock"
 ON_WINDOWS = os.name == "nt"
 
@@ -374,7 +375,8 @@ def main(arguments):
     root = os.path.dirname(os.path.abspath(__file__))
     venv = venv_folder(root, os.environ)
     testing = arguments[:1] == ["test"]
-    extras, version = TEST_EXTRAS if testing else (), sys.version_info
+    extras = TEST_EXTRAS if testing else COMMAND_EXTRAS.get("".join(arguments[:1]), ())
+    version = sys.version_info
     try:
         place, wanted = place_hash(root, venv, version), wanted_hash(root)
         if work_needed(read_stamp(venv), place, wanted, extras, venv) != "nothing":

@@ -13,7 +13,7 @@ from vocaldm_live.errors import RequestError
 
 # On Python before 3.12 PySide6 6.12.0 forgets to count None and ends in a crash.
 PACKAGE = "PySide6-Essentials" if sys.version_info >= (3, 12) else "PySide6-Essentials<6.12"
-INSTALL = f'install it with `python -m pip install "{PACKAGE}"`'
+INSTALL = f'install it with `{sys.executable} -m pip install "{PACKAGE}"`'
 
 
 def tray(
