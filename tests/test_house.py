@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "listen": {"sound"},
     "osc": set(),
     "panel": {"osc", "sound", "deliver"},
+    "tray": {"osc"},
     "model": {"sound"},
     "checkpoints": {"sound", "model"},
     "engine": {"sound", "model", "checkpoints"},
@@ -41,7 +42,7 @@ ROOF = {"cli", "commands", "daemon", "evaluation", "settings", "__main__"}
 FOR_ALL = {"errors", "__init__"}
 
 # Loaded only where they are used, so that `vocaldm --help` answers at once and files work without PortAudio.
-HEAVY = {"torch", "diffusers", "transformers", "sounddevice", "matplotlib"}
+HEAVY = {"torch", "diffusers", "transformers", "sounddevice", "matplotlib", "PySide6"}
 LIGHT_PLACES = (
     "__init__.py",
     "__main__.py",
@@ -293,6 +294,7 @@ def test_the_wheel_carries_code_presets_and_demo(tmp_path: Path) -> None:
             assert f"vocaldm_live_presets/{inside}" in names
     assert "vocaldm_live_presets/tiny/deeper/weights.safetensors" in names
     assert "vocaldm_live/demo/hum.wav" in names
+    assert "vocaldm_live/hosts/reaper/vocaldm_clips.lua" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {

@@ -21,8 +21,10 @@ from vocaldm_live.commands.doctor import doctor
 from vocaldm_live.commands.evaluate import evaluate
 from vocaldm_live.commands.generate import generate
 from vocaldm_live.commands.history import history
+from vocaldm_live.commands.hosts import hosts
 from vocaldm_live.commands.live import live
 from vocaldm_live.commands.presets import presets
+from vocaldm_live.commands.tray import tray
 from vocaldm_live.errors import RequestError, VocalDMError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -38,11 +40,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (generate, live, demo, devices, evaluate, doctor):
+for _command in (generate, live, tray, demo, devices, evaluate, doctor):
     app.command()(_command)
 app.add_typer(benches, name="bench")
 app.add_typer(presets, name="presets")
 app.add_typer(history, name="history")
+app.add_typer(hosts, name="hosts")
 
 
 @app.callback(invoke_without_command=True)
