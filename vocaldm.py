@@ -19,9 +19,8 @@ import time
 OLDEST_PYTHON = (3, 10)
 OLDEST_WITH_GOOD_PIP = (3, 10, 3)  # before, the pip that comes with Python installs nothing editable
 LAYOUT = "1"  # raise it when an environment made by an older launcher can't be brought up to date
-# What is installed beside the rest, by the first word of the command line; what was installed once stays.
-USUAL_EXTRAS, TRAY_EXTRAS = ("panel",), ("panel", "tray")
-TEST_EXTRAS = ("dev", "panel", "training", "tray")
+# By the first word of the command line; what was installed once stays.
+USUAL_EXTRAS, TRAY_EXTRAS, TEST_EXTRAS = ("panel",), ("panel", "tray"), ("dev", "panel", "training", "tray")
 STAMP, LOG, LOCK = "vocaldm-setup.json", "vocaldm-setup.log", "vocaldm-setup.lock"
 ON_WINDOWS = os.name == "nt"
 
@@ -64,8 +63,7 @@ class SetupError(Exception):
 
 def say(sentence):
     """Write one line for people to stderr."""
-    sys.stderr.write(sentence + "\n")
-    sys.stderr.flush()
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def too_old(version):
@@ -376,11 +374,9 @@ def become(command):
 def main(arguments):
     """Set up if needed and run; returns the exit code where the process was not replaced."""
     if too_old(sys.version_info):
-        say(too_old(sys.version_info))
-        return 1
+        return say(too_old(sys.version_info)) or 1
     root = os.path.dirname(os.path.abspath(__file__))
     venv = venv_folder(root, os.environ)
-    testing = arguments[:1] == ["test"]
     extras, version = extras_for(arguments), sys.version_info
     try:
         place, wanted = place_hash(root, venv, version), wanted_hash(root)
@@ -395,7 +391,7 @@ def main(arguments):
     except KeyboardInterrupt:
         say("vocaldm: set-up was interrupted; the next call does it again.")
         return 130
-    if testing:
+    if arguments[:1] == ["test"]:
         os.chdir(root)  # pytest takes its settings and the tests from there
     return become(command_line(venv, arguments))
 

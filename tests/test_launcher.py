@@ -354,15 +354,6 @@ def test_test_becomes_pytest_in_the_project(
     assert Path.cwd() == project
 
 
-def test_the_tray_brings_its_own_extra(
-    launcher: ModuleType, became: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(launcher, "set_up", lambda root, venv, extras, version: asked.append(extras))
-    assert launcher.main(["generate", "tray"]) == 7 and asked == []
-    assert launcher.main(["tray"]) == 7 and asked == [launcher.TRAY_EXTRAS]
-
-
 def test_the_environment_may_lie_elsewhere(launcher: ModuleType, tmp_path: Path) -> None:
     assert launcher.venv_folder("/p", {}) == os.path.abspath("/p/.venv")
     assert launcher.venv_folder("/p", {"VOCALDM_VENV": ""}) == os.path.abspath("/p/.venv")
