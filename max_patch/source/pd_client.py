@@ -61,8 +61,8 @@ def _line() -> Canvas:
     change = c.obj("t b f", 5, 4)
     settings.to(change)
     change.to(port, inlet=1, outlet=1)
-    name_change = c.obj("t b a", 6, 4)
-    settings.to(name_change, outlet=1)
+    # route makes a selector of a lone symbol; symbol and list append make an argument of it again.
+    name_change = settings.to(c.obj("symbol", 6, 3.6), outlet=1).to(c.obj("t b a", 6, 4.6))
     name_change.to(host, inlet=1, outlet=1)
     settings.to(c.obj("s $0-token", 7, 4), outlet=2)
     close = c.msg("disconnect", 5, 7)
@@ -158,9 +158,8 @@ def _sequence() -> Canvas:
 def _watch() -> Canvas:
     """Once a second: a ping; a socket that closed is opened; who hears nothing subscribes until somebody answers."""
     c = Canvas(name="watch")
-    c.obj("loadbang", 0, 0).to(c.obj("delay 50", 0, 1)).to(c.msg("1", 0, 2)).to(c.obj("metro 1000", 0, 3))
-    metro = c.obj("t b b b b", 0, 4)
-    c.cords.append((metro.number - 1, 0, metro.number, 0))
+    start = c.obj("loadbang", 0, 0).to(c.obj("delay 50", 0, 1)).to(c.msg("1", 0, 2))
+    metro = start.to(c.obj("metro 1000", 0, 3)).to(c.obj("t b b b b", 0, 4))
     # 4th: the socket
     closed = c.obj("f 1", 4, 6)
     metro.to(closed, outlet=3)
@@ -210,7 +209,7 @@ def _version() -> Canvas:
     c = Canvas(name="version")
     known = " ".join(program.replace(" ", "\\ ") for program in PROGRAMS)
     event = c.obj("r $0-event", 0, 0).to(c.obj("route version/is", 0, 1)).to(c.obj("unpack s s", 0, 2))
-    who = c.raw(f"#X obj 20 132 select {known}")
+    who = c.raw(f"#X obj 20 104 select {known}")
     event.to(who)
     who.to(
         c.say("sentence Another program answers on this port: give vocaldm.client the daemon's port.", 0, 6),

@@ -65,6 +65,10 @@ class Canvas:
         selector, _, sentence = text.partition(" ")
         return self.raw(f"#X msg {_at(column, row)} {selector} {atom(sentence)}")
 
+    def made(self, form: str, column: float, row: float) -> Box:
+        """A `makefilename` whose form has spaces."""
+        return self.raw(f"#X obj {_at(column, row)} makefilename {atom(form)}")
+
     def note(self, text: str, column: float, row: float) -> Box:
         """A comment."""
         return self.raw(f"#X text {_at(column, row)} {_prose(text)}")
