@@ -12,10 +12,18 @@ SILENT = 3  # pings without any answer until the daemon counts as gone
 def client() -> str:
     """The abstraction's file."""
     top = Canvas(880, 420)
-    top.note("vocaldm.client: talks to the daemon (vocaldm live). First argument: its port, 9750 if left out.", 0, 0)
-    top.note("Inlet 1: commands below /vocaldm: record 1; param/guidance 3; generate my-id /path/to.wav", 0, 1)
+    top.note(
+        "vocaldm.client: talks to the daemon (vocaldm live). First argument: its port, 9750 if left out.",
+        0,
+        0,
+    )
+    top.note(
+        "Inlet 1: commands below /vocaldm: record 1; param/guidance 3; generate my-id /path/to.wav", 0, 1
+    )
     top.note("Inlet 2: settings: port 9750; host 127.0.0.1; token secret", 0, 2)
-    top.note("Outlet 1: events below /vocaldm without their seq: ready id variation path clip seconds seed", 0, 3)
+    top.note(
+        "Outlet 1: events below /vocaldm without their seq: ready id variation path clip seconds seed", 0, 3
+    )
     top.note("Outlet 2: connected 0 or 1; sentence what-is-wrong; missed", 0, 4)
     commands, settings = top.obj("inlet", 0, 6), top.obj("inlet", 3, 6)
     commands.to(top.obj("s $0-out", 0, 7))
@@ -221,7 +229,9 @@ def _version() -> Canvas:
     letters.to(begins)
     same = begins.to(c.obj("list tosymbol", 2, 5)).to(c.obj(f"select {MADE_FOR}.", 2, 6))
     wrong = c.say(
-        f"sentence This patch is for version {MADE_FOR} of VocalDM Live and the daemon has another: update one.", 2, 8
+        f"sentence This patch is for version {MADE_FOR} of VocalDM Live and the daemon has another: update one.",
+        2,
+        8,
     )
     same.to(wrong, outlet=1)
     begins.to(c.obj("bang", 3, 7), outlet=2).to(wrong)

@@ -95,17 +95,22 @@ class Canvas:
 
     def toggle(self, x: int, y: int, size: int, send: str, receive: str, label: str = "") -> Box:
         """A switch, its label to the right."""
-        return self.raw(f"#X obj {x} {y} tgl {size} 0 {send} {receive} {_label(label, size + 6, size // 2)} 0 1")
+        return self.raw(
+            f"#X obj {x} {y} tgl {size} 0 {send} {receive} {_label(label, size + 6, size // 2)} 0 1"
+        )
 
     def button(self, x: int, y: int, size: int, send: str, receive: str, label: str = "") -> Box:
         """A button, its label to the right."""
-        return self.raw(f"#X obj {x} {y} bng {size} 250 50 0 {send} {receive} {_label(label, size + 6, size // 2)}")
+        return self.raw(
+            f"#X obj {x} {y} bng {size} 250 50 0 {send} {receive} {_label(label, size + 6, size // 2)}"
+        )
 
     def number(self, x: int, y: int, digits: int, low: float, high: float, send: str, receive: str,
-               value: float = 0) -> Box:  # fmt: skip
-        """A number box with a range."""
+               value: float | None = None) -> Box:  # fmt: skip
+        """A number box with a range; one with a value says it when the patch is opened."""
         return self.raw(
-            f"#X obj {x} {y} nbx {digits} 16 {low:.10g} {high:.10g} 0 0 {send} {receive} {_label('', 0, -8)} {value:.10g} 256"
+            f"#X obj {x} {y} nbx {digits} 16 {low:.10g} {high:.10g} 0 {int(value is not None)} {send} {receive} "
+            f"{_label('', 0, -8)} {value or 0:.10g} 256"
         )
 
     def slider(self, x: int, y: int, width: int, low: float, high: float, send: str, receive: str) -> Box:
@@ -116,9 +121,7 @@ class Canvas:
 
     def choice(self, x: int, y: int, count: int, send: str, receive: str, size: int = 18) -> Box:
         """One of several, from top to bottom."""
-        return self.raw(
-            f"#X obj {x} {y} vradio {size} 1 0 {count} {send} {receive} {_label('', 0, -8)} 0"
-        )
+        return self.raw(f"#X obj {x} {y} vradio {size} 1 0 {count} {send} {receive} {_label('', 0, -8)} 0")
 
     def panel(self, x: int, y: int, width: int, height: int, colour: str, receive: str = NONE,
               label: str = "", size: int = 12, ink: str = INK, indent: int = 6) -> Box:  # fmt: skip

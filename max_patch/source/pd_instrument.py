@@ -9,13 +9,14 @@ from vocaldm_live.osc.table import Argument
 
 GROUND, FIELD = "#ececec", "#dcdcdc"
 PRESETS = 6  # presets that can be picked; others by `vocaldm-preset` and a name
+WIDTH, HEIGHT = 930, 690
 LABEL = 92  # pixels for the name of a slider
 
 
 def instrument() -> str:
     """The patch's file. `vocaldm-X` is where the control X can be reached from any patch, `vocaldm.X` where it speaks."""
-    top = Canvas(884, 688)
-    top.panel(0, 0, 884, 688, GROUND)
+    top = Canvas(WIDTH, HEIGHT)
+    top.panel(0, 0, WIDTH, HEIGHT, GROUND)
     _head(top)
     _gesture(top)
     _parameters(top)
@@ -23,7 +24,7 @@ def instrument() -> str:
     _request(top)
     _history(top)
     _clip(top)
-    top.sub(logic(PRESETS), 4.9, 22.7)
+    top.sub(logic(PRESETS), 5.5, 22.6)
     return top.file()
 
 
@@ -33,8 +34,8 @@ def _title(top: Canvas, x: int, y: int, text: str) -> None:
 
 def _head(top: Canvas) -> None:
     top.panel(10, 10, 120, 30, ACCENT, label="VocalDM Live", size=14, ink=PAPER)
-    top.panel(136, 10, 738, 30, FIELD, "vocaldm-line", "Not connected yet.")
-    top.panel(10, 44, 864, 24, FIELD, "vocaldm-news", "Press record, imitate a sound, let go.")
+    top.panel(136, 10, 784, 30, FIELD, "vocaldm-line", "Not connected yet.")
+    top.panel(10, 44, 910, 24, FIELD, "vocaldm-news", "Press record, imitate a sound, let go.")
 
 
 def _gesture(top: Canvas) -> None:
@@ -42,8 +43,8 @@ def _gesture(top: Canvas) -> None:
     top.toggle(14, 104, 44, "vocaldm.record", "vocaldm-record", "record (on, imitate, off)")
     top.toggle(14, 156, 20, "vocaldm.listen", "vocaldm-listen", "listen: the gate decides")
     top.button(14, 184, 20, "vocaldm.capture", "vocaldm-capture", "capture the last")
-    top.number(150, 185, 4, 0.1, 60, "vocaldm.capture-seconds", "vocaldm-capture-seconds", 4)
-    top.panel(204, 184, 8, 18, GROUND, label="s", indent=0)
+    top.number(162, 185, 4, 0.1, 60, "vocaldm.capture-seconds", "vocaldm-capture-seconds", 4)
+    top.panel(214, 184, 8, 18, GROUND, label="s", indent=0)
     top.button(14, 212, 20, "vocaldm.generate", "vocaldm-generate", "a sound file ...")
     top.panel(14, 240, 8, 16, GROUND, "vocaldm-microphone", "No microphone yet.", 10, QUIET, 0)
     top.slider(14, 258, 200, -70, 0, NONE, "vocaldm-level")
@@ -72,7 +73,7 @@ def _parameters(top: Canvas) -> None:
 
 def _seed(top: Canvas, y: int, argument: Argument) -> None:
     low, high = argument.low or 0.0, argument.high or 0.0
-    top.number(270 + LABEL, y, 10, low, high, "vocaldm.seed", "vocaldm-seed", -1)
+    top.number(270 + LABEL, y, 10, low, high, "vocaldm.seed", "vocaldm-seed")
     top.toggle(270 + LABEL + 100, y, 16, "vocaldm.lock", "vocaldm-lock", "lock")
 
 
@@ -85,12 +86,14 @@ def _preset(top: Canvas) -> None:
     (sampler,) = [entry.arguments[0] for entry in parameters() if name(entry) == "param/sampler"]
     top.choice(770, 104, len(sampler.choices), "vocaldm.sampler-number", "vocaldm-sampler-number")
     for number, choice in enumerate(sampler.choices):
-        top.panel(794, 104 + 18 * number, 8, 17, GROUND, label=str(choice).replace("_", " "), size=9, indent=0)
+        top.panel(
+            794, 104 + 18 * number, 8, 17, GROUND, label=str(choice).replace("_", " "), size=9, indent=0
+        )
     _title(top, 600, 222, "Like")
     top.button(600, 246, 20, "vocaldm.like-open", "vocaldm-like-open", "a sound file ...")
     top.button(600, 272, 20, "vocaldm.like-clip", "vocaldm-like-clip", "the chosen clip")
-    top.button(740, 272, 20, "vocaldm.like-none", "vocaldm-like-none", "the voice's own")
-    top.panel(740, 246, 134, 20, FIELD, "vocaldm-liking", size=10)
+    top.button(752, 272, 20, "vocaldm.like-none", "vocaldm-like-none", "the voice's own")
+    top.panel(752, 246, 168, 20, FIELD, "vocaldm-liking", size=10)
 
 
 def _request(top: Canvas) -> None:
@@ -107,7 +110,7 @@ def _history(top: Canvas) -> None:
     for number in range(ROWS):
         top.toggle(40, 411 + 20 * number, 17, f"vocaldm.star-{number}", f"vocaldm-star-{number}")
         top.panel(62, 410 + 20 * number, 338, 19, FIELD, f"vocaldm-row-{number}", size=10)
-    top.panel(40, 574, 8, 14, GROUND, label="chosen, starred, name and seconds", size=10, ink=QUIET, indent=0)
+    top.panel(40, 574, 8, 14, GROUND, label="chosen, starred, name", size=10, ink=QUIET, indent=0)
     top.button(14, 600, 20, "vocaldm.again", "vocaldm-again", "again: a new seed")
     top.button(170, 600, 20, "vocaldm.refine", "vocaldm-refine", "refine to")
     top.number(266, 601, 4, 1, 200, "vocaldm.refine-steps", "vocaldm-refine-steps", 20)
@@ -115,12 +118,11 @@ def _history(top: Canvas) -> None:
 
 
 def _clip(top: Canvas) -> None:
-    _title(top, 420, 384, "Clip")
-    top.array("vocaldm-clip", 420, 410, 454, 150)
+    top.array("vocaldm-clip", 420, 404, 500, 156)
     top.panel(420, 566, 8, 16, GROUND, "vocaldm-clip-name", "No clip yet.", 10, QUIET, 0)
     top.button(420, 594, 30, "vocaldm.play", "vocaldm-play", "play")
     top.toggle(510, 599, 20, "vocaldm.play-new", "vocaldm-play-new", "play new clips")
     top.slider(670, 600, 128, 0, 1, "vocaldm.volume", "vocaldm-volume")
     top.panel(806, 600, 8, 16, GROUND, label="volume", indent=0)
-    top.text(14, 640, "Every control can be reached from other patches under vocaldm- and its name (see README): send 1 to vocaldm-record.")
-    top.text(14, 658, "The sound goes to the speakers and to r~ vocaldm-sound.")
+    words = "From other patches: every control is vocaldm-X (vocaldm-record, 1), the sound is r~ vocaldm-sound. See README."
+    top.panel(14, 652, 8, 16, GROUND, label=words, size=10, ink=QUIET, indent=0)

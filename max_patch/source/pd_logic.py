@@ -13,7 +13,9 @@ COMMAND, EVENT = "vocaldm-command", "vocaldm-event"
 def logic(presets: int) -> Canvas:
     """All of it as one subpatch; `presets` is how many the page has room for."""
     c = Canvas(640, 260, "logic")
-    c.note("Commands go in at vocaldm-command (record 1), events come out at vocaldm-event (recording 1).", 0, 0)
+    c.note(
+        "Commands go in at vocaldm-command (record 1), events come out at vocaldm-event (recording 1).", 0, 0
+    )
     daemon = c.obj(f"vocaldm.client {PORT}", 0, 3)
     c.obj(f"r {COMMAND}", 0, 2).to(daemon)
     c.obj("r vocaldm-settings", 1, 2).to(daemon, inlet=1)
@@ -153,7 +155,9 @@ def _sliders() -> Canvas:
 def _presets(room: int) -> Canvas:
     """The presets that the daemon knows, and the samplers of the table."""
     c = Canvas(900, 600, "presets")
-    source = c.obj(f"r {EVENT}", 0, 0).to(c.obj("route state/begin preset/known preset/is param/sampler", 0, 1))
+    source = c.obj(f"r {EVENT}", 0, 0).to(
+        c.obj("route state/begin preset/known preset/is param/sampler", 0, 1)
+    )
     source.to(c.msg("clear", 0, 3)).to(c.obj("text define vocaldm.presets", 0, 5))
     zero = c.msg("0", 1, 3)
     source.to(zero)
@@ -197,7 +201,9 @@ def _presets(room: int) -> Canvas:
         c.obj(f"sel {' '.join(str(number) for number in range(len(choices)))}", 4, 17)
     )
     for number, choice in enumerate(choices):
-        which.to(c.msg(f"set {number}", number * 0.6, 18), outlet=number).to(c.obj("s vocaldm-sampler-number", 0, 20))
+        which.to(c.msg(f"set {number}", number * 0.6, 18), outlet=number).to(
+            c.obj("s vocaldm-sampler-number", 0, 20)
+        )
         pressed.to(c.msg(f"param/sampler {choice}", 4, 18 + number), outlet=number).to(_send(c, 4, 22))
     return c
 
