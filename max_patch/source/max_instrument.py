@@ -12,7 +12,7 @@ from vocaldm_live.osc.table import ROOT, Argument, Entry
 INK, QUIET = [0.11, 0.11, 0.11, 1.0], [0.38, 0.38, 0.38, 1.0]
 ACCENT, FIELD, PAPER = [0.18, 0.44, 0.69, 1.0], [0.86, 0.86, 0.86, 1.0], [0.97, 0.97, 0.97, 1.0]
 RED, GREEN = [0.85, 0.2, 0.2, 1.0], [0.2, 0.65, 0.3, 1.0]
-CELL_WIDTH, CELL_HEIGHT, CELLS = 200, 300, 7
+CELL_WIDTH, CELL_HEIGHT, CELLS = 230, 340, 7
 HEADS = ("gesture", "parameters", "preset", "like", "history", "clip")
 
 
@@ -97,10 +97,10 @@ class Instrument:
         daemon.to(self.send("in", 2))
         daemon.to(self.send("session", 2, 200), outlet=1)
         if not self.device:
-            inlet = self.p.obj("inlet", self._x, self._y + 150, comment="commands: /vocaldm/record 1 ...")
-            inlet.to(self.send("out", 5.5))
-            outlet = self.p.obj("outlet", self._x + 300, self._y + 220, comment="events: /vocaldm/ready id ...")
-            self.receive("in", 5, 300).to(outlet)
+            outlet = self.p.obj("outlet", self._x, self._y + 220, comment="events: /vocaldm/ready id ...")
+            self.receive("in", 5).to(outlet)
+            inlet = self.p.obj("inlet", self._x + 200, self._y + 150, comment="commands: /vocaldm/record 1 ...")
+            inlet.to(self.send("out", 5.5, 200))
 
     def _session(self) -> None:
         self.cell(5)
@@ -136,36 +136,36 @@ class Instrument:
         way.to(self.obj("prepend play", 2.6, 110), outlet=1).to(self.send("player", 3.6, 110))
         way.to(self.obj("prepend set", 2, 220), outlet=2).to(self.line("clip", "No clip yet.", 3, 220, 10.0))
         if self.device:
-            way.to(self.obj("prepend clip", 2.6, 330), outlet=3).to(self.send("live", 5, 330))
+            way.to(self.obj("prepend clip", 1.8, 450), outlet=3).to(self.send("live", 3, 450))
         self.cell(3)
         self.receive("in", 0, 110).to(self.send("player", 1, 110))
         player = self.receive("player", 2).to(self.obj("vocaldm.clip", 3, ports=(1, ("signal", ""))))
-        way = self.obj("route loaded failed", 4, 90)
+        way = self.obj("route loaded failed", 4, 250)
         player.to(way, outlet=1)
-        loaded = way.to(self.obj("unpack i s", 5, 90))
-        loaded.to(self.obj("prepend loaded", 6, 90)).to(self.send("session", 7, 90))
-        loaded.to(self.obj("prepend set", 6, 200), outlet=1).to(self.send("wave", 7, 200))
+        loaded = way.to(self.obj("unpack i s", 5, 250))
+        loaded.to(self.obj("prepend loaded", 6, 250)).to(self.send("session", 7, 250))
+        loaded.to(self.obj("prepend set", 6, 370), outlet=1).to(self.send("wave", 7, 370))
         if self.device:
             self._live(player)
         else:
-            gain = self.ui("gain", "live.gain~", 8, orientation=1, fontsize=10.0,
+            gain = self.ui("gain", "live.gain~", 5, orientation=1, fontsize=10.0,
                            **parameter("Gain", "gain", 0, -70.0, 6.0, 0.0, 4))  # fmt: skip
             player.to(gain)
-            gain.to(self.p.obj("outlet", self._x, self._y + 340, comment="the sound"))
+            gain.to(self.p.obj("outlet", self._x + 20, self._y + 260, comment="the sound"))
         self.cell(3)
         self.receive("wave", 0).to(
             self.ui("wave", "waveform~", 1, bgcolor=PAPER, waveformcolor=ACCENT, setmode=0, ignoreclick=1)
         )
 
     def _live(self, player: Box) -> None:
-        through = self.obj("plugin~", 6.6)
-        mixed = self.obj("+~", 8)
+        through = self.obj("plugin~", 5.4)
+        mixed = self.obj("+~", 7)
         through.to(mixed)
         player.to(mixed, inlet=1)
-        right = self.obj("+~", 8, 45)
+        right = self.obj("+~", 7, 45)
         through.to(right, outlet=1)
         player.to(right, inlet=1)
-        out = self.obj("plugout~", 9)
+        out = self.obj("plugout~", 8)
         mixed.to(out)
         right.to(out, inlet=1)
         self.cell(2)
@@ -192,12 +192,12 @@ class Instrument:
             self.obj(f"prepend {ROOT}/listen", 4)
         ).to(self.send("out", 5))
         self.cell()
-        seconds = self.obj("f 4.", 2)
-        self.button("capture", "capture the last" if not self.device else "capture", 0).to(seconds)
-        self.ui("seconds", "flonum", 0, 130, minimum=0.1, maximum=60.0, numdecimalplaces=1, fontsize=11.0).to(
-            seconds, inlet=1
-        )
-        seconds.to(self.obj(f"prepend {ROOT}/capture", 3)).to(self.send("out", 4))
+        seconds = self.obj("f 4.", 3)
+        self.button("capture", "capture the last" if not self.device else "capture", 1).to(seconds)
+        box = self.ui("seconds", "flonum", 1, 140, minimum=0.1, maximum=60.0, numdecimalplaces=1, fontsize=11.0)
+        box.to(seconds, inlet=1)
+        self.receive("start-seconds", 0, 80).to(box)
+        seconds.to(self.obj(f"prepend {ROOT}/capture", 4)).to(self.send("out", 5))
         self.cell()
         level = self.event("mic/level").to(self.obj("unpack f f i", 2))
         level.to(self.ui("level", "slider", 4, orientation=1, floatoutput=1, size=70.0, min=-70.0, ignoreclick=1))
@@ -271,17 +271,17 @@ class Instrument:
             self.send("session", 2)
         )
         self.cell()
-        steps = self.obj("i 20", 2)
-        self.button("refine", "refine to" if not self.device else "refine", 0).to(steps)
-        self.ui("refine steps", "number", 0, 110, minimum=1, maximum=200, fontsize=11.0).to(steps, inlet=1)
-        steps.to(self.obj("prepend refine", 3)).to(self.send("session", 4))
+        steps = self.obj("i 20", 3)
+        self.button("refine", "refine to" if not self.device else "refine", 1).to(steps)
+        box = self.ui("refine steps", "number", 1, 140, minimum=1, maximum=200, fontsize=11.0)
+        box.to(steps, inlet=1)
+        self.receive("start-steps", 0, 80).to(box)
+        steps.to(self.obj("prepend refine", 4)).to(self.send("session", 5))
         self.cell()
-        # Number boxes begin at what their buttons take when nobody has turned them.
+        # Number boxes show what their buttons take while nobody has turned them.
         start = self.obj("live.thisdevice" if self.device else "loadbang", 0)
         start.to(self.msg("set 20", 1)).to(self.send("start-steps", 2))
-        start.to(self.msg("set 4.", 1, 100)).to(self.send("start-seconds", 2.6, 100))
-        self.receive("start-steps", 4).to(self.shown["refine steps"])
-        self.receive("start-seconds", 5).to(self.shown["seconds"])
+        start.to(self.msg("set 4.", 1, 100)).to(self.send("start-seconds", 2.6, 60))
 
     def _labels(self) -> None:
         texts = {f"head {head}": head.capitalize() for head in HEADS} | {
