@@ -35,6 +35,8 @@ DRIVER = """#N canvas 0 0 700 500 12;
 #X obj 500 330 print loaded;
 #X obj 600 300 r test-say;
 #X obj 600 330 print said;
+#X obj 100 300 r vocaldm-line;
+#X obj 100 330 print line;
 #X connect 0 0 1 0;
 #X connect 1 0 2 0;
 #X connect 2 1 3 0;
@@ -50,6 +52,7 @@ DRIVER = """#N canvas 0 0 700 500 12;
 #X connect 16 0 15 0;
 #X connect 17 0 18 0;
 #X connect 19 0 20 0;
+#X connect 21 0 22 0;
 """
 
 

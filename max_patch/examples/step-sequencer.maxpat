@@ -12,8 +12,8 @@
   "rect": [
    80.0,
    100.0,
-   700.0,
-   640.0
+   780.0,
+   690.0
   ],
   "bglocked": 0,
   "openinpresentation": 0,
@@ -94,7 +94,7 @@
      "numoutlets": 1,
      "patching_rect": [
       20.0,
-      80.0,
+      100.0,
       186.8,
       22.0
      ],
@@ -111,8 +111,8 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      20.0,
-      112.0,
+      220.0,
+      100.0,
       135.60000000000002,
       22.0
      ],
@@ -148,7 +148,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "patching_rect": [
-      300.0,
+      400.0,
       80.0,
       24.0,
       24.0
@@ -165,7 +165,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      330.0,
+      430.0,
       82.0,
       60.0,
       20.0
@@ -180,7 +180,7 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      300.0,
+      400.0,
       120.0,
       71.6,
       22.0
@@ -198,7 +198,7 @@
      "numinlets": 5,
      "numoutlets": 4,
      "patching_rect": [
-      300.0,
+      400.0,
       152.0,
       90.80000000000001,
       22.0
@@ -240,7 +240,7 @@
      "numinlets": 1,
      "numoutlets": 1,
      "patching_rect": [
-      300.0,
+      400.0,
       190.0,
       122.80000000000001,
       22.0

@@ -16,7 +16,7 @@ var presets = [];
 var playing = "";
 var counted = 0;
 var base = Math.floor(Math.random() * 900000) + 100000;
-var engine = "";
+var fitting = 1;
 var playNew = 0;
 
 function id() {
@@ -122,6 +122,11 @@ function sentence(text) {
 
 function missed() {}
 
+// A daemon of another version: the client's sentence stays, whatever the model is doing.
+function fits(now) {
+    fitting = now;
+}
+
 // The voice player says when it has read a file: only then can it be played.
 function loaded(voice) {
     if (playNew && chosen.fresh && voice === chosen.variation + 1) {
@@ -133,7 +138,7 @@ function loaded(voice) {
 var EVENTS = {};
 
 EVENTS["engine"] = function (state, text) {
-    outlet(1, "set", String(text));
+    if (fitting) outlet(1, "set", String(text));
 };
 
 EVENTS["state/begin"] = function () {

@@ -105,7 +105,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      30.0,
+      20.0,
       300.0,
       154.8,
       22.0
@@ -180,7 +180,7 @@
       30.0,
       30.0
      ],
-     "comment": "connected 0|1, sentence text, missed",
+     "comment": "connected 0|1, fits 0|1, sentence text, missed",
      "index": 1
     }
    },
@@ -239,7 +239,7 @@
      "numinlets": 0,
      "numoutlets": 1,
      "patching_rect": [
-      30.0,
+      100.0,
       250.0,
       65.2,
       22.0

@@ -116,7 +116,7 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      30.0,
+      40.0,
       205.0,
       65.2,
       22.0
@@ -134,7 +134,7 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      60.0,
+      20.0,
       165.0,
       40.0,
       22.0
@@ -152,7 +152,7 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      30.0,
+      40.0,
       245.0,
       71.6,
       22.0

@@ -18,13 +18,17 @@ MADE = 0xE5B7A000  # a fixed time in seconds since 1904, so that the same patch 
 
 def container(patcher: Patcher, file_name: str) -> bytes:
     """The file of a device; `file_name` is the patcher's name inside."""
-    text = json.dumps(patcher.document(**_project(), openrect=[0.0, 0.0, 0.0, 169.0]), indent=1).encode() + b"\0"
+    text = (
+        json.dumps(patcher.document(**_project(), openrect=[0.0, 0.0, 0.0, 169.0]), indent=1).encode() + b"\0"
+    )
     name = file_name.encode() + b"\0"
     name += b"\0" * (-len(name) % 4)
     fields = [(b"sz32", len(text)), (b"of32", 16), (b"vers", 0), (b"flag", 17), (b"mdat", MADE)]
     inside = _chunk(b"type", b"JSON") + _chunk(b"fnam", name)
     inside += b"".join(_chunk(tag, struct.pack(">I", number)) for tag, number in fields)
-    body = b"mx@c" + struct.pack(">III", 16, 0, len(text) + 16) + text + _chunk(b"dlst", _chunk(b"dire", inside))
+    body = (
+        b"mx@c" + struct.pack(">III", 16, 0, len(text) + 16) + text + _chunk(b"dlst", _chunk(b"dire", inside))
+    )
     return b"ampf" + struct.pack("<I", 4) + AUDIO_EFFECT + b"ptch" + struct.pack("<I", len(body)) + body
 
 

@@ -147,7 +147,9 @@ class Patcher:
 
     def msg(self, text: str, x: float, y: float) -> Box:
         """A message box."""
-        return self.add("message", (x, y, max(30.0, len(text) * WORD + 14), 22), *OBJECTS["message"], text=text)
+        return self.add(
+            "message", (x, y, max(30.0, len(text) * WORD + 14), 22), *OBJECTS["message"], text=text
+        )
 
     def ui(self, maxclass: str, rect: Sequence[float], show: Sequence[float] | None = None,
            **attributes: Any) -> Box:  # fmt: skip

@@ -99,7 +99,9 @@ class Instrument:
         if not self.device:
             outlet = self.p.obj("outlet", self._x, self._y + 220, comment="events: /vocaldm/ready id ...")
             self.receive("in", 5).to(outlet)
-            inlet = self.p.obj("inlet", self._x + 200, self._y + 150, comment="commands: /vocaldm/record 1 ...")
+            inlet = self.p.obj(
+                "inlet", self._x + 200, self._y + 150, comment="commands: /vocaldm/record 1 ..."
+            )
             inlet.to(self.send("out", 5.5, 200))
 
     def _session(self) -> None:
@@ -115,7 +117,9 @@ class Instrument:
         self.receive("news", 2).to(self.line("news", "Hold record, imitate a sound, let go.", 3))
         self.cell(3)
         self.receive("progress", 0).to(
-            self.ui("progress", "slider", 1, orientation=1, floatoutput=1, size=1.0, ignoreclick=1, knobshape=5)
+            self.ui(
+                "progress", "slider", 1, orientation=1, floatoutput=1, size=1.0, ignoreclick=1, knobshape=5
+            )
         )
         self.receive("stage", 2).to(self.line("stage", "idle", 3))
         self.cell()
@@ -173,7 +177,9 @@ class Instrument:
         place.to(self.obj("prepend place", 1)).to(self.send("live", 2))
         press = self.button("to live", "to Live", 0, 150)
         press.to(self.msg("tolive", 1, 150)).to(self.send("session", 2, 150))
-        self.receive("live", 4).to(self.obj("js vocaldm.live.js", 5, ports=(1, ("",)))).to(self.send("news", 6))
+        self.receive("live", 4).to(self.obj("js vocaldm.live.js", 5, ports=(1, ("",)))).to(
+            self.send("news", 6)
+        )
 
     def _gesture(self) -> None:
         self.cell(2)
@@ -194,13 +200,17 @@ class Instrument:
         self.cell()
         seconds = self.obj("f 4.", 3)
         self.button("capture", "capture the last" if not self.device else "capture", 1).to(seconds)
-        box = self.ui("seconds", "flonum", 1, 140, minimum=0.1, maximum=60.0, numdecimalplaces=1, fontsize=11.0)
+        box = self.ui(
+            "seconds", "flonum", 1, 140, minimum=0.1, maximum=60.0, numdecimalplaces=1, fontsize=11.0
+        )
         box.to(seconds, inlet=1)
         self.receive("start-seconds", 0, 80).to(box)
         seconds.to(self.obj(f"prepend {ROOT}/capture", 4)).to(self.send("out", 5))
         self.cell()
         level = self.event("mic/level").to(self.obj("unpack f f i", 2))
-        level.to(self.ui("level", "slider", 4, orientation=1, floatoutput=1, size=70.0, min=-70.0, ignoreclick=1))
+        level.to(
+            self.ui("level", "slider", 4, orientation=1, floatoutput=1, size=70.0, min=-70.0, ignoreclick=1)
+        )
         level.to(self.ui("open", "led", 3, 150, oncolor=GREEN), outlet=2)
         self.cell()
         self._dropped("generate")

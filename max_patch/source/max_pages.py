@@ -46,7 +46,12 @@ PAGES = (
         f"The instrument: record, parameters, presets, history and playback of clips. {DAEMON}",
         ("commands for the daemon",),
         ("events of the daemon", "the sound of the clips (signal)"),
-        (Message(f"{ROOT}/record", "1 while a sound is imitated, 0 at its end; so every address of the table below."),),
+        (
+            Message(
+                f"{ROOT}/record",
+                "1 while a sound is imitated, 0 at its end; so every address of the table below.",
+            ),
+        ),
     ),
     Page(
         "vocaldm.client",
@@ -54,7 +59,7 @@ PAGES = (
         "Keeps a lease for events, renews it, finds a daemon that was started again, asks for the state when an event "
         f"was lost. Arguments: host (127.0.0.1) and port ({PORT}). {DAEMON}",
         ("commands: any address of the table", "settings: host, port, token"),
-        ("events without their number", "connected 0 or 1, sentence, missed"),
+        ("events without their number", "connected 0 or 1, fits 0 or 1, sentence, missed"),
         (
             Message("host", "The computer of the daemon."),
             Message("port", "Its port."),
@@ -144,22 +149,24 @@ def overview() -> Patcher:
 
 def sequencer() -> Patcher:
     """The example: sixteen steps play four variations of the newest gesture."""
-    p = Patcher(700, 640)
-    p.comment("Steps play the variations of the newest gesture", (20, 10, 500, 24), fontsize=16.0, textcolor=ACCENT)
+    p = Patcher(780, 690)
+    p.comment(
+        "Steps play the variations of the newest gesture", (20, 10, 500, 24), fontsize=16.0, textcolor=ACCENT
+    )
     p.comment(
         "1 Start the daemon. 2 Click the four variations. 3 Imitate a sound and capture it. 4 Start the steps.",
         (20, 40, 660, 20),
     )
     client = p.obj(f"vocaldm.client 127.0.0.1 {PORT}", 20, 150, (2, ("", "")))
-    p.msg(f"{ROOT}/param/variations {TRACKS}", 20, 80).to(client)
-    p.msg(f"{ROOT}/capture 3.", 20, 112).to(client)
+    p.msg(f"{ROOT}/param/variations {TRACKS}", 20, 100).to(client)
+    p.msg(f"{ROOT}/capture 3.", 220, 100).to(client)
     clip = p.obj("vocaldm.clip", 20, 520, (1, ("signal", "")))
     client.to(clip)
-    start = p.ui("toggle", (300, 80, 24, 24))
-    p.comment("steps", (330, 82, 60, 20))
-    count = start.to(p.obj("metro 150", 300, 120)).to(p.obj(f"counter 0 {STEPS - 1}", 300, 152))
+    start = p.ui("toggle", (400, 80, 24, 24))
+    p.comment("steps", (430, 82, 60, 20))
+    count = start.to(p.obj("metro 150", 400, 120)).to(p.obj(f"counter 0 {STEPS - 1}", 400, 152))
     grid = p.ui("matrixctrl", (300, 226, 330, 90), columns=STEPS, rows=TRACKS, autosize=0)
-    count.to(p.obj("prepend getcolumn", 300, 190)).to(grid)
+    count.to(p.obj("prepend getcolumn", 400, 190)).to(grid)
     rows = grid.to(p.obj("unpack " + " ".join("i" * TRACKS), 300, 350), outlet=1)
     for track in range(TRACKS):
         x = 120 + 110 * track
@@ -187,8 +194,10 @@ def reference(page: Page) -> bytes:
     lines.append("  <methodlist>")
     lines += [_method(message.name, message.text, "") for message in page.messages]
     if page.name != "vocaldm.clip":
-        lines += [_method(entry.address, entry.help, _arguments(entry)) for entry in (*commands(), *parameters())]
-    lines += ["  </methodlist>", "  <misc name=\"Output\">"]
+        lines += [
+            _method(entry.address, entry.help, _arguments(entry)) for entry in (*commands(), *parameters())
+        ]
+    lines += ["  </methodlist>", '  <misc name="Output">']
     if page.name != "vocaldm.clip":
         lines += [
             f"    <entry name={quoteattr(entry.address)}><description>{escape(_heard(entry))}</description></entry>"
@@ -266,6 +275,7 @@ def icon(size: int = 500) -> bytes:
         (b"IEND", b""),
     )
     framed = (
-        struct.pack(">I", len(body)) + tag + body + struct.pack(">I", zlib.crc32(tag + body)) for tag, body in chunks
+        struct.pack(">I", len(body)) + tag + body + struct.pack(">I", zlib.crc32(tag + body))
+        for tag, body in chunks
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(framed)

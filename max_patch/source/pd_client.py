@@ -24,7 +24,7 @@ def client() -> str:
     top.note(
         "Outlet 1: events below /vocaldm without their seq: ready id variation path clip seconds seed", 0, 3
     )
-    top.note("Outlet 2: connected 0 or 1; sentence what-is-wrong; missed", 0, 4)
+    top.note("Outlet 2: connected 0 or 1; fits 0 or 1 (version); sentence what-is-wrong; missed", 0, 4)
     commands, settings = top.obj("inlet", 0, 6), top.obj("inlet", 3, 6)
     commands.to(top.obj("s $0-out", 0, 7))
     settings.to(top.obj("s $0-settings", 3, 7))
@@ -219,10 +219,14 @@ def _version() -> Canvas:
     event = c.obj("r $0-event", 0, 0).to(c.obj("route version/is", 0, 1)).to(c.obj("unpack s s", 0, 2))
     who = c.raw(f"#X obj 20 104 select {known}")
     event.to(who)
-    who.to(
-        c.say("sentence Another program answers on this port: give vocaldm.client the daemon's port.", 0, 6),
-        outlet=len(PROGRAMS),
-    ).to(c.obj("s $0-status", 0, 7))
+    other = c.obj("t b b", 0, 5)
+    who.to(other, outlet=len(PROGRAMS))
+    other.to(
+        c.say("sentence Another program answers on this port: give vocaldm.client the daemon's port.", 0, 7)
+    ).to(c.obj("s $0-status", 0, 8))
+    fits_not = c.msg("fits 0", 1, 6)
+    other.to(fits_not, outlet=1)
+    fits_not.to(c.obj("s $0-status", 1, 8))
     letters = c.obj("list fromsymbol", 2, 3)
     event.to(letters, outlet=1)
     begins = c.obj(f"list split {len(MADE_FOR) + 1}", 2, 4)
@@ -233,7 +237,11 @@ def _version() -> Canvas:
         2,
         8,
     )
-    same.to(wrong, outlet=1)
-    begins.to(c.obj("bang", 3, 7), outlet=2).to(wrong)
+    same.to(c.msg("fits 1", 4, 7)).to(c.obj("s $0-status", 4, 8))
+    mismatch = c.obj("t b b", 3, 7)
+    same.to(mismatch, outlet=1)
+    begins.to(mismatch, outlet=2)
+    mismatch.to(fits_not, outlet=1)
+    mismatch.to(wrong)
     wrong.to(c.obj("s $0-status", 2, 9))
     return c

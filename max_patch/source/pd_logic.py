@@ -225,7 +225,7 @@ def _shown() -> Canvas:
     c = Canvas(1100, 700, "shown")
     line = _label(c, "vocaldm-line", 0, 20)
     news = _label(c, "vocaldm-news", 2, 20)
-    status = c.obj("r vocaldm-status", 0, 0).to(c.obj("route connected sentence", 0, 1))
+    status = c.obj("r vocaldm-status", 0, 0).to(c.obj("route connected sentence fits", 0, 1))
     line(status, 1)
     up = status.to(c.obj("sel 1", 0, 2))
     up.to(c.obj("delay 300", 0, 3)).to(c.msg(f"history {ROWS}", 0, 4)).to(_send(c, 0, 5))
@@ -241,7 +241,11 @@ def _shown() -> Canvas:
         source.to(box, outlet=out[event])
         return box
 
-    line(unpacked("engine", "s s", 0, 7), 1)
+    # A daemon of another version: the client's sentence stays, whatever the model is doing.
+    fitting = c.obj("spigot 1", 0, 9)
+    unpacked("engine", "s s", 0, 7).to(fitting, outlet=1)
+    status.to(fitting, inlet=1, outlet=2)
+    line(fitting, 0)
     microphone = _label(c, "vocaldm-microphone", 4, 20)
     for event in ("mic/ok", "mic/lost"):
         source_box = c.obj("symbol", 4 + (event == "mic/lost"), 7)

@@ -1,6 +1,6 @@
 // Client: keeps the lease, finds the daemon again, notices lost events. Plain ES5: the js object of Max 8.6 and 9.
 // Inlet 0: events as udpreceive gives them (/vocaldm/name seq ...), and settings: host, port, token.
-// Outlet 0: events without seq. Outlet 1: connected 0|1, sentence text, missed. Outlet 2: to udpsend. 3: to udpreceive.
+// Outlet 0: events without seq. Outlet 1: connected 0|1, fits 0|1, sentence text, missed. Outlet 2: to udpsend. 3: to udpreceive.
 
 inlets = 1;
 outlets = 4;
@@ -115,9 +115,12 @@ function follow(event, seq) {
 }
 
 function version(program, number) {
-    if (PROGRAMS.indexOf(String(program)) < 0) {
+    var ours = PROGRAMS.indexOf(String(program)) >= 0;
+    var fitting = ours && String(number).indexOf(MADE_FOR + ".") === 0;
+    outlet(1, "fits", fitting ? 1 : 0);
+    if (!ours) {
         outlet(1, "sentence", "Another program answers on port " + daemonPort + ": give the daemon's port.");
-    } else if (String(number).indexOf(MADE_FOR + ".") !== 0) {
+    } else if (!fitting) {
         outlet(1, "sentence", "This patch is for version " + MADE_FOR + " of VocalDM Live and the daemon is version "
             + number + ": update one.");
     }
