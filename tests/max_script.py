@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
+import dukpy
 from daemons import ROOT
-
-dukpy = pytest.importorskip("dukpy")
 
 # What the js object gives a script. Time stands still until `tick`.
 AROUND = """

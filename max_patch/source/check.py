@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from max_patch.source.addresses import daily, incoming
-from max_patch.source.max_layout import COVERS, DEVICE_SIZE, WINDOW, DEVICE
+from max_patch.source.max_layout import COVERS, DEVICE, DEVICE_SIZE, WINDOW
 from vocaldm_live.osc.table import ROOT, TABLE, OscError
 
 PACKAGE = Path(__file__).resolve().parent.parent

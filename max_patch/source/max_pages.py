@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from max_patch.source.addresses import MADE_FOR, PORT, commands, incoming, name, parameters
+from max_patch.source.addresses import MADE_FOR, PORT, commands, incoming, parameters
 from max_patch.source.max_file import Box, Patcher
 from max_patch.source.max_instrument import ACCENT, QUIET
 from max_patch.source.max_layout import WINDOW_SIZE

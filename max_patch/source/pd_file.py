@@ -128,7 +128,8 @@ class Canvas:
         """A rectangle with a label that can be changed with `label`."""
         words = atom(label) if label else NONE
         return self.raw(
-            f"#X obj {x} {y} cnv 5 {width} {height} {NONE} {receive} {words} {indent} {height // 2} 0 {size} {colour} {ink} 0"
+            f"#X obj {x} {y} cnv 5 {width} {height} {NONE} {receive} {words} "
+            f"{indent} {height // 2} 0 {size} {colour} {ink} 0"
         )
 
     def entry(self, x: int, y: int, width: int, send: str, receive: str) -> Box:
