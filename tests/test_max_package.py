@@ -123,6 +123,51 @@ def test_ports_are_those_of_the_reference(path: Path) -> None:
             assert (box["numinlets"], box["numoutlets"]) == known, name
 
 
+# Attributes that every box may have, or that Max writes without documenting them.
+EVERYWHERE = {
+    "id", "maxclass", "numinlets", "numoutlets", "outlettype", "patching_rect", "presentation", "presentation_rect",
+    "text", "varname", "saved_attribute_attributes", "fontsize", "fontface", "textcolor", "textjustification",
+    "ignoreclick", "comment", "index", "viewvisibility", "parameter_enable",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATCHES, ids=lambda path: path.name)
+def test_attributes_are_those_of_the_reference(path: Path) -> None:
+    for box in check.boxes(check.read(path)):
+        name = box["text"].split()[0] if box["maxclass"] == "newobj" else box["maxclass"]
+        info = get_object_info(name)
+        if info is not None:
+            assert set(box) - EVERYWHERE <= set(info["attributes"]), name
+
+
+@pytest.mark.parametrize(
+    ("name", "messages"),
+    [
+        ("buffer~", "replace"),
+        ("play~", "set start stop"),
+        ("poly~", "target"),
+        ("chooser", "clear append"),
+        ("umenu", "clear append setsymbol"),
+        ("comment", "set"),
+        ("live.dial", "set"),
+        ("number", "set"),
+        ("flonum", "set"),
+        ("textbutton", "set"),
+        ("textedit", "set"),
+        ("waveform~", "set"),
+        ("matrixctrl", "getcolumn"),
+        ("udpsend", "host port"),
+        ("udpreceive", "port"),
+        ("slider", "float"),
+        ("led", "int"),
+    ],
+)
+def test_objects_understand_what_they_are_sent(name: str, messages: str) -> None:
+    info = get_object_info(name)
+    assert info is not None
+    assert set(messages.split()) <= set(info["methods"]) | set(info["attributes"])
+
+
 def test_a_patch_is_what_max_8_and_9_open() -> None:
     for path in PATCHES:
         patcher = check.read(path)

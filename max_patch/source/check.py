@@ -160,8 +160,8 @@ def problems() -> Iterator[str]:
     for path in sorted((PACKAGE / "javascript").glob("*.js")):
         yield from (f"{path.name}: {one}" for one in script_addresses(path.read_text(encoding="utf-8")))
     parts = [read(PACKAGE / "patchers" / f"{one}.maxpat") for one in ("vocaldm.client", "vocaldm.clip")]
-    for path in ("patchers/vocaldm.maxpat", "devices/VocalDM Live.amxd"):
-        yield from (f"{path}: {one}" for one in missing_controls(read(PACKAGE / path), *parts))
+    for whole in ("patchers/vocaldm.maxpat", "devices/VocalDM Live.amxd"):
+        yield from (f"{whole}: {one}" for one in missing_controls(read(PACKAGE / whole), *parts))
 
 
 def _too_high(patcher: Document) -> Iterator[str]:

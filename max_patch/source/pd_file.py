@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 COLUMN, ROW, LEFT, TOP = 150, 28, 20, 20
 INK, PAPER, QUIET, ACCENT = "#1c1c1c", "#fcfcfc", "#6a6a6a", "#2f6fb0"
+COMMAND, EVENT = "vocaldm-command", "vocaldm-event"  # the buses between the page and the daemon
 NONE = "empty"  # what Pd writes for "no name" and "no label"
 
 
@@ -158,3 +159,8 @@ def _prose(text: str) -> str:
 
 def _label(text: str, dx: int, dy: int) -> str:
     return f"{atom(text) if text else NONE} {dx} {dy} 0 12 {PAPER} {INK} {INK}"
+
+
+def to_daemon(c: Canvas, column: float, row: float) -> Box:
+    """Where a command goes."""
+    return c.obj(f"s {COMMAND}", column, row)

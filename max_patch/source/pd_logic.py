@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from max_patch.source.addresses import PORT, ROWS, entry, name, parameters
-from max_patch.source.pd_file import Box, Canvas
-
-COMMAND, EVENT = "vocaldm-command", "vocaldm-event"
+from max_patch.source.pd_clips import clips, player, rows
+from max_patch.source.pd_file import COMMAND, EVENT, Box, Canvas, to_daemon
 
 
 def logic(presets: int) -> Canvas:
@@ -22,28 +21,26 @@ def logic(presets: int) -> Canvas:
     daemon.to(c.obj(f"s {EVENT}", 0, 4))
     daemon.to(c.obj("s vocaldm-status", 1, 4), outlet=1)
     for number, part in enumerate(
-        (_gestures(), _requests(), _sliders(), _presets(presets), _shown(), _clips(), _rows(), _player())
+        (_gestures(), _requests(), _sliders(), _presets(presets), _shown(), clips(), rows(), player())
     ):
         c.sub(part, number % 4, 6 + number // 4)
     return c
-
-
-def _send(c: Canvas, column: float, row: float) -> Box:
-    return c.obj(f"s {COMMAND}", column, row)
 
 
 def _gestures() -> Canvas:
     """record, listen, capture, cancel, history."""
     c = Canvas(name="gestures")
     for column, switch in enumerate(("record", "listen")):
-        c.obj(f"r vocaldm.{switch}", column, 0).to(c.msg(f"{switch} $1", column, 1)).to(_send(c, column, 2))
+        c.obj(f"r vocaldm.{switch}", column, 0).to(c.msg(f"{switch} $1", column, 1)).to(
+            to_daemon(c, column, 2)
+        )
     for column, plain in enumerate(("cancel", "history"), 2):
         words = plain if plain == "cancel" else f"{plain} {ROWS}"
-        c.obj(f"r vocaldm.{plain}", column, 0).to(c.msg(words, column, 1)).to(_send(c, column, 2))
+        c.obj(f"r vocaldm.{plain}", column, 0).to(c.msg(words, column, 1)).to(to_daemon(c, column, 2))
     seconds = c.obj("f 4", 0, 6)
     c.obj("r vocaldm.capture", 0, 5).to(c.obj("bang", 0, 5.5)).to(seconds)
     c.obj("r vocaldm.capture-seconds", 1, 5).to(seconds, inlet=1)
-    seconds.to(c.msg("capture $1", 0, 7)).to(_send(c, 0, 8))
+    seconds.to(c.msg("capture $1", 0, 7)).to(to_daemon(c, 0, 8))
     return c
 
 
@@ -76,7 +73,7 @@ def _requests() -> Canvas:
         order.to(whole)
         _id(c, column + 0.8, row + 1.9).to(whole, inlet=1)
         named = whole.to(c.obj(f"list prepend {command}", column, row + 3))
-        named.to(c.obj("list trim", column, row + 4)).to(_send(c, column, row + 5))
+        named.to(c.obj("list trim", column, row + 4)).to(to_daemon(c, column, row + 5))
         return order
 
     # generate: a file from the dialogue, or by name
@@ -104,14 +101,14 @@ def _requests() -> Canvas:
     with_id(both, "refine", 0, 17)
     # like: a file, the chosen clip, or nothing
     like = c.obj("list prepend like", 3, 16)
-    like.to(c.obj("list trim", 3, 17)).to(_send(c, 3, 18))
+    like.to(c.obj("list trim", 3, 17)).to(to_daemon(c, 3, 18))
     c.obj("r vocaldm.like-open", 3, 11).to(c.obj("bang", 3, 12)).to(c.obj("openpanel", 3, 13)).to(like)
     c.obj("r vocaldm-like-file", 4, 13).to(like)
     liked = c.obj("symbol", 5, 14)
     c.obj("r vocaldm.like-clip", 5, 12).to(c.obj("bang", 5, 13)).to(liked)
     c.obj("r vocaldm.chosen", 6, 13).to(liked, inlet=1)
     liked.to(like)
-    c.obj("r vocaldm.like-none", 5, 15).to(c.msg("like", 5, 16)).to(_send(c, 5, 17))
+    c.obj("r vocaldm.like-none", 5, 15).to(c.msg("like", 5, 16)).to(to_daemon(c, 5, 17))
     return c
 
 
@@ -134,22 +131,25 @@ def _sliders() -> Canvas:
             from_control = from_control.to(c.obj("int", column, row + 5))
         from_control.to(c.obj(f"list prepend {name(one)}", column, row + 6)).to(
             c.obj("list trim", column, row + 6.8)
-        ).to(_send(c, column + 0.5, row + 6.8))
+        ).to(to_daemon(c, column + 0.5, row + 6.8))
     # Seed lock: a seed that a 32-bit float holds exactly, or a new one for every gesture.
     lock = c.obj("r vocaldm.lock", 0, 20).to(c.obj("sel 1 0", 0, 21))
     draw = c.obj("t b b", 0, 22)
     lock.to(draw)
-    number = c.obj("random 1000000", 0, 24)
+    drawn = c.obj("random 1000000", 0, 24)
     clock = c.obj("realtime", 1, 22.8)
     draw.to(clock, inlet=1, outlet=1)
-    clock.to(c.msg("seed $1", 1, 23.6)).to(number)
-    draw.to(number)
-    number.to(c.obj("s vocaldm.seed", 0, 25))
+    clock.to(c.msg("seed $1", 1, 23.6)).to(drawn)
+    draw.to(drawn)
+    drawn.to(c.obj("s vocaldm.seed", 0, 25))
     lock.to(c.msg("-1", 1, 21.8), outlet=1).to(c.obj("s vocaldm.seed", 2, 25))
     c.obj(f"r {EVENT}", 2, 20).to(c.obj("route param/seed", 2, 21)).to(c.obj(">= 0", 2, 22)).to(
         c.msg("set $1", 2, 23)
     ).to(c.obj("s vocaldm-lock", 2, 24))
     return c
+
+
+c
 
 
 def _presets(room: int) -> Canvas:
@@ -192,7 +192,7 @@ def _presets(room: int) -> Canvas:
     send = c.obj("list prepend param/preset", 4, 6)
     pick.to(send)
     c.obj("r vocaldm-preset", 5, 5).to(send)
-    send.to(c.obj("list trim", 4, 7)).to(_send(c, 4, 8))
+    send.to(c.obj("list trim", 4, 7)).to(to_daemon(c, 4, 8))
     # Samplers
     choices = [str(choice) for choice in entry("param/sampler").arguments[0].choices]
     which = c.obj(f"route {' '.join(choices)}", 0, 17)
@@ -204,7 +204,7 @@ def _presets(room: int) -> Canvas:
         which.to(c.msg(f"set {number}", number * 0.6, 18), outlet=number).to(
             c.obj("s vocaldm-sampler-number", 0, 20)
         )
-        pressed.to(c.msg(f"param/sampler {choice}", 4, 18 + number), outlet=number).to(_send(c, 4, 22))
+        pressed.to(c.msg(f"param/sampler {choice}", 4, 18 + number), outlet=number).to(to_daemon(c, 4, 22))
     return c
 
 
@@ -228,7 +228,7 @@ def _shown() -> Canvas:
     status = c.obj("r vocaldm-status", 0, 0).to(c.obj("route connected sentence fits", 0, 1))
     line(status, 1)
     up = status.to(c.obj("sel 1", 0, 2))
-    up.to(c.obj("delay 300", 0, 3)).to(c.msg(f"history {ROWS}", 0, 4)).to(_send(c, 0, 5))
+    up.to(c.obj("delay 300", 0, 3)).to(c.msg(f"history {ROWS}", 0, 4)).to(to_daemon(c, 0, 5))
 
     names = ("engine", "mic/ok", "mic/lost", "mic/level", "mic/overflow", "recording", "listening", "liking",
              "heard", "accepted", "progress", "done", "failed", "cancelled", "dropped", "refused",
@@ -289,137 +289,5 @@ def _shown() -> Canvas:
     news(unpacked("error", "s s s s", 5, 23), 3)
     done = c.obj("bang", 7, 16)
     source.to(done, outlet=out["done"])
-    done.to(c.msg(f"history {ROWS}", 7, 17)).to(_send(c, 7, 18))
-    return c
-
-
-def _clips() -> Canvas:
-    """The newest clip: chosen, read into the array, played when that is wanted."""
-    c = Canvas(name="clips")
-    ready = c.obj(f"r {EVENT}", 0, 0).to(c.obj("route ready", 0, 1)).to(c.obj("unpack s f s s f s", 0, 2))
-    order = c.obj("t a a", 0, 3)
-    ready.to(order, outlet=2)
-    ready.to(c.obj("s vocaldm.chosen", 3, 4), outlet=3)
-    order.to(c.msg("label $1", 2, 4), outlet=1).to(c.obj("s vocaldm-clip-name", 2, 5))
-    order.to(c.obj("s vocaldm.read", 0, 4))
-    wanted = c.obj("spigot", 0, 7)
-    ready.to(c.obj("bang", 1, 4)).to(wanted)
-    c.obj("r vocaldm.play-new", 1, 6).to(wanted, inlet=1)
-    # After the file was read: ready's id comes last out of unpack.
-    wanted.to(c.obj("s vocaldm.play", 0, 8))
-    return c
-
-
-def _rows() -> Canvas:
-    """The history: a row for each clip; a row that is pressed is chosen and read; its star."""
-    c = Canvas(1000, 600, "rows")
-    source = c.obj(f"r {EVENT}", 0, 0).to(c.obj("route history/begin history/item", 0, 1))
-    index = c.obj("f", 1, 5)
-    begin = c.obj("t b b b", 0, 3)
-    source.to(begin)
-    begin.to(c.msg("0", 0, 4)).to(index, inlet=1)
-    begin.to(c.msg("clear", 1, 4), outlet=1).to(c.obj("text define vocaldm.rows", 0, 6))
-    blank = c.obj("until", 6, 3)
-    empty = c.msg(str(ROWS), 6, 2)
-    begin.to(empty, outlet=2)
-    empty.to(blank)
-    number = c.obj("f", 6, 4)
-    blank.to(number)
-    number.to(c.obj("+ 1", 7, 4)).to(c.obj(f"mod {ROWS}", 7, 5)).to(number, inlet=1)
-    target = c.obj("t b f", 6, 5)
-    number.to(target)
-    wiped = c.obj("s", 6, 8)
-    target.to(c.obj("makefilename vocaldm-row-%d", 7, 6), outlet=1).to(wiped, inlet=1)
-    target.to(c.msg("label empty", 6, 7)).to(wiped)
-    # item: clip path name created seconds seed starred
-    item = source.to(c.obj("list append", 2, 2), outlet=1).to(c.obj("t a b", 2, 3))
-    item.to(index, outlet=1)
-    fields = c.obj("unpack s s s s f s f", 2, 9)
-    place = c.obj("t f f f", 1, 6)
-    index.to(place)
-    index.to(c.obj("+ 1", 2, 5)).to(index, inlet=1)
-    keep = c.obj("text set vocaldm.rows", 4, 8)
-    both = c.obj("t a a", 3, 5)
-    item.to(both)
-    both.to(keep, outlet=1)
-    both.to(fields)
-    place.to(keep, inlet=1, outlet=2)
-    label, star = c.obj("s", 2, 13), c.obj("s", 4, 13)
-    place.to(c.obj("makefilename vocaldm-row-%d", 1, 9), outlet=1).to(label, inlet=1)
-    place.to(c.obj("makefilename vocaldm-star-%d", 0, 9)).to(star, inlet=1)
-    fields.to(c.msg("label $1", 2, 12), outlet=2).to(label)
-    fields.to(c.msg("set $1", 4, 12), outlet=6).to(star)
-    # A row is pressed
-    row = c.obj("r vocaldm.row", 0, 16).to(c.obj("text get vocaldm.rows 0 3", 0, 17))
-    parts = row.to(c.obj("unpack s s s", 0, 18))
-    parts.to(c.msg("label $1", 2, 19), outlet=2).to(c.obj("s vocaldm-clip-name", 2, 20))
-    parts.to(c.obj("s vocaldm.chosen", 0, 19))
-    parts.to(c.obj("s vocaldm.read", 1, 19), outlet=1)
-    # Stars
-    for number_ in range(ROWS):
-        order = c.obj("t b f", 4 + number_ % 4, 16 + 4 * (number_ // 4))
-        c.obj(f"r vocaldm.star-{number_}", 4 + number_ % 4, 15 + 4 * (number_ // 4)).to(order)
-        order.to(c.obj("s vocaldm.star-on", 4 + number_ % 4, 17.6 + 4 * (number_ // 4)), outlet=1)
-        order.to(c.msg(str(number_), 4 + number_ % 4, 16.8 + 4 * (number_ // 4))).to(
-            c.obj("s vocaldm.star-row", 4 + number_ % 4, 18.4 + 4 * (number_ // 4))
-        )
-    clip = c.obj("r vocaldm.star-row", 0, 22).to(c.obj("text get vocaldm.rows 0 1", 0, 23))
-    joined = c.obj("list append", 0, 24)
-    clip.to(joined)
-    c.obj("r vocaldm.star-on", 1, 23).to(joined, inlet=1)
-    joined.to(c.obj("list prepend star", 0, 25)).to(c.obj("list trim", 0, 26)).to(_send(c, 0, 27))
-    return c
-
-
-def _player() -> Canvas:
-    """Reads a file into the array and plays it: sample for sample where its rate is Pd's, else interpolated."""
-    c = Canvas(900, 700, "player")
-    path = c.obj("r vocaldm.read", 0, 0).to(c.obj("list append", 0, 1))
-    reader = c.obj("soundfiler", 0, 3)
-    path.to(c.msg("read -resize $1 vocaldm-clip", 0, 2)).to(reader)
-    rate = c.obj("unpack f", 2, 4)
-    reader.to(rate, outlet=1)
-    loaded = reader.to(c.obj("t f f", 0, 4))
-    loaded.to(c.obj("s vocaldm-loaded", 0, 5))
-    # play: the daemon's gate stays shut meanwhile
-    ratio, count = c.obj("f", 2, 9), c.obj("f", 1, 8)
-    rate.to(ratio, inlet=1)
-    loaded.to(count, inlet=1, outlet=1)
-    play = c.obj("r vocaldm.play", 0, 7).to(c.obj("t b b", 0, 7.8))
-    play.to(count, outlet=1)
-    seconds = c.obj("expr $f1 / max($f2, 1)", 1, 10)
-    rate.to(seconds, inlet=1)
-    count.to(seconds)
-    seconds.to(c.msg("audition $1", 1, 11)).to(_send(c, 1, 12))
-    ms = c.obj("* 1000", 2, 11)
-    seconds.to(ms)
-    frames = c.obj("pack f f", 3, 13)
-    ms.to(frames, inlet=1)
-    stored = c.obj("f", 3, 12)
-    count.to(stored, inlet=1)
-    play.to(ratio)
-    same = ratio.to(c.obj("t b f", 2, 10.2))
-    here = c.obj("samplerate~", 4, 9)
-    same.to(here)
-    equal = c.obj("expr if($f1 == $f2, 1, 2)", 4, 11)
-    same.to(equal, inlet=1, outlet=1)
-    here.to(equal)
-    way = equal.to(c.obj("sel 1 2", 4, 12))
-    exact = c.obj("tabplay~ vocaldm-clip", 4, 15)
-    way.to(exact)
-    way.to(stored, outlet=1)
-    stored.to(frames)
-    line = c.obj("vline~", 3, 16)
-    frames.to(c.msg("0 , $1 $2", 3, 14.2)).to(line)
-    bent = line.to(c.obj("tabread4~ vocaldm-clip", 3, 17))
-    mix = c.obj("*~", 3, 20)
-    exact.to(mix)
-    bent.to(mix)
-    volume = c.obj("r vocaldm.volume", 5, 18)
-    volume.to(c.msg("$1 20", 5, 19)).to(c.obj("line~", 5, 20)).to(mix, inlet=1)
-    c.obj("loadbang", 6, 16).to(c.msg("1", 6, 17)).to(c.obj("s vocaldm-volume", 6, 18))
-    out = c.obj("dac~", 3, 22)
-    mix.to(out)
-    mix.to(out, inlet=1)
-    mix.to(c.obj("s~ vocaldm-sound", 4, 22))
+    done.to(c.msg(f"history {ROWS}", 7, 17)).to(to_daemon(c, 7, 18))
     return c
