@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from daemons import make, voice
+import yaml
+from daemons import Running, make, voice
 from osc_peers import PLAIN
 from pd_peer import Twin
 from tiny import make_tiny_preset
+from virtual_microphone import VirtualMicrophone
 
 from vocaldm_live.daemon.daemon import Daemon
 from vocaldm_live.osc.parameters import Parameters
@@ -239,3 +241,36 @@ def test_a_lost_event_makes_the_twin_ask_for_the_state(place: Path) -> None:
             twin.wait("event: state/end")
     finally:
         server.stop()
+
+
+def test_a_voice_is_recorded_and_captured(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {
+        "preset": "one",
+        "device": "cpu",
+        "microphone": {"device": "pulse"},
+        "folders": {name: str(place / name) for name in ("outbox", "inbox", "state")},
+        "osc": {"port": 0, "query": False},
+    }
+    (place / "mine.yaml").write_text(yaml.safe_dump(settings))
+    with VirtualMicrophone() as microphone:
+        for name, value in microphone.environment.items():
+            monkeypatch.setenv(name, value)
+        with Running(place) as running:
+            port = int(running.until("OSC at").split(":")[1].split(",")[0])
+            running.until("Warm after")
+            with Twin(place, port) as twin:
+                twin.wait("event: mic/level")
+                twin.press("vocaldm-record", "1")
+                twin.wait("event: recording 1")
+                assert microphone.play(voice(place / "voice.wav", 1.5)).wait(60) == 0
+                twin.press("vocaldm-record", "0")
+                twin.wait("event: recording 0")
+                assert twin.wait("event: heard").split()[3] == "microphone"
+                twin.wait("event: done")
+                twin.press("vocaldm-capture", "bang")
+                assert twin.wait("event: heard").split()[3] == "capture"
+                twin.wait("event: done")
+                microphone.unplug()
+                twin.wait("event: mic/lost")
+            assert running.end(15) == 0
+    assert len(list((place / "outbox").glob("*.wav"))) == 2

@@ -15,7 +15,7 @@ LABEL = 92  # pixels for the name of a slider
 
 def instrument() -> str:
     """The patch's file. `vocaldm-X` is where the control X can be reached from any patch, `vocaldm.X` where it speaks."""
-    top = Canvas(WIDTH, HEIGHT)
+    top = Canvas(WIDTH + 24, HEIGHT + 24)  # room for Pd's scroll bars
     top.panel(0, 0, WIDTH, HEIGHT, GROUND)
     _head(top)
     _gesture(top)
@@ -74,7 +74,7 @@ def _parameters(top: Canvas) -> None:
 def _seed(top: Canvas, y: int, argument: Argument) -> None:
     low, high = argument.low or 0.0, argument.high or 0.0
     top.number(270 + LABEL, y, 10, low, high, "vocaldm.seed", "vocaldm-seed")
-    top.toggle(270 + LABEL + 100, y, 16, "vocaldm.lock", "vocaldm-lock", "lock")
+    top.toggle(270 + LABEL + 112, y, 16, "vocaldm.lock", "vocaldm-lock", "lock")
 
 
 def _preset(top: Canvas) -> None:

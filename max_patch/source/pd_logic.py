@@ -149,9 +149,6 @@ def _sliders() -> Canvas:
     return c
 
 
-c
-
-
 def _presets(room: int) -> Canvas:
     """The presets that the daemon knows, and the samplers of the table."""
     c = Canvas(900, 600, "presets")
