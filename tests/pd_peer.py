@@ -66,10 +66,11 @@ class Twin:
         driver.write_text(DRIVER.format(port=self.port))
         self.program = Program(
             "pd", "-nogui", "-noaudio", "-nomidi", "-noprefs", "-stderr", "-r", str(rate),
-            "-send", "pd dsp 1", "-open", str(PATCHES / "vocaldm.pd"), "-open", str(driver),
+            "-open", str(PATCHES / "vocaldm.pd"), "-open", str(driver),
+            # Before the first ping: a daemon that somebody runs at the usual port is left alone.
+            "-send", f"vocaldm-settings port {daemon}", "-send", "pd dsp 1",
         )  # fmt: skip
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._daemon = daemon
         self._seen = 0
 
     def __enter__(self) -> Twin:
@@ -80,7 +81,6 @@ class Twin:
                 break
             except AssertionError:
                 continue
-        self.press("vocaldm-settings", "port", str(self._daemon))
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -142,41 +142,58 @@ def test_every_control_reaches_the_daemon_and_every_event_the_patch(
     assert twin.troubles() == []
 
 
+def played(twin: Twin, out: Path, rate: int) -> tuple[np.ndarray, float]:
+    """What Pd plays when play is pressed, silence before and after included, and how long it says that takes."""
+    twin.press("test-write", "open", "-bytes", "4", str(out))
+    twin.press("test-write", "start")
+    twin.press("vocaldm-play", "bang")
+    seconds = float(twin.wait("command: audition").split()[-1])
+    time.sleep(seconds + 1.0)  # Pd plays in real time
+    twin.press("test-write", "stop")
+    for _ in range(100):  # Pd writes the header's length in a thread of its own
+        time.sleep(0.1)
+        if soundfile.info(out).frames > seconds * rate:
+            break
+    sound, written_rate = soundfile.read(out, dtype="float32")
+    assert written_rate == rate
+    return sound, seconds
+
+
+def assert_same(sound: np.ndarray, written: np.ndarray, rate: int) -> None:
+    """At the clip's rate the same samples and silence around them; at another one the same sound at the same speed."""
+    first = int(np.flatnonzero(sound)[0])
+    if rate == 48000:
+        first -= int(np.flatnonzero(written)[0])
+        assert np.array_equal(sound[first : first + len(written)], written)
+        assert not sound[first + len(written) :].any()
+        return
+    length = len(written) * rate // 48000
+    there = np.interp(np.arange(length) * 48000 / rate, np.arange(len(written)), written)
+    # Interpolated in another way, and a clip may begin with silence.
+    heard = sound[first : first + length]
+    assert max(np.corrcoef(heard[:-200], there[lag : lag + length - 200])[0, 1] for lag in range(200)) > 0.98
+    assert not sound[first + length + 128 :].any()
+
+
 @pytest.mark.parametrize("rate", [48000, 44100])
 def test_a_clip_is_loaded_and_played(place: Path, daemon: Daemon, rate: int) -> None:
-    out = place / "played.wav"
     with Twin(place, daemon.server.port, rate) as twin:
         twin.wait("event: state/end")
         twin.press("vocaldm-generate-file", "symbol", str(voice(place / "files" / "hit.wav", 1.0)))
-        assert float(twin.wait("loaded:").split()[-1]) > 1000
+        samples = float(twin.wait("loaded:").split()[-1])
         twin.wait("event: done")
-        twin.press("test-write", "open", "-bytes", "4", str(out))
-        twin.press("test-write", "start")
-        twin.press("vocaldm-play", "bang")
-        seconds = float(twin.wait("command: audition").split()[-1])
-        time.sleep(seconds + 1.0)  # Pd plays in real time
-        twin.press("test-write", "stop")
-        for _ in range(100):  # Pd writes the header's length in a thread of its own
-            time.sleep(0.1)
-            if soundfile.info(out).frames > seconds * rate:
-                break
-    (clip,) = (place / "outbox").glob("*.wav")
-    written, _ = soundfile.read(clip, dtype="float32")
-    played, played_rate = soundfile.read(out, dtype="float32")
-    assert played_rate == rate
-    if rate == 48000:
-        first = int(np.flatnonzero(played)[0]) - int(np.flatnonzero(written)[0])
-        assert np.array_equal(played[first : first + len(written)], written)
-        assert not played[first + len(written) :].any()
-    else:
-        first = int(np.flatnonzero(played)[0])
-        length = len(written) * rate // 48000
-        there = np.interp(np.arange(length) * 48000 / rate, np.arange(len(written)), written)
-        sound = played[first : first + length]
-        # The same sound at the same speed: another interpolation, and silence that the clip may begin with.
-        alike = [np.corrcoef(sound[:-200], there[lag : lag + length - 200])[0, 1] for lag in range(200)]
-        assert max(alike) > 0.98
-    assert abs(seconds - len(written) / 48000) < 0.001
+        sound, seconds = played(twin, place / "played.wav", rate)
+        (clip,) = (place / "outbox").glob("*.wav")
+        written, _ = soundfile.read(clip, dtype="float32")
+        assert samples == len(written) and abs(seconds - len(written) / 48000) < 0.001
+        assert_same(sound, written, rate)
+        # A sound that is loud from its first sample to its last; clips are faded in.
+        times = np.arange(24000) / 48000
+        loud = np.cos(2 * np.pi * 440 * times).astype("float32") * 0.5
+        soundfile.write(place / "loud.wav", loud, 48000, "FLOAT")
+        twin.press("vocaldm.read", "symbol", str(place / "loud.wav"))
+        assert twin.wait("loaded:").split()[-1] == "24000"
+        assert_same(played(twin, place / "again.wav", rate)[0], loud, rate)
 
 
 def test_the_twin_finds_a_daemon_that_was_started_again(place: Path, daemon: Daemon, twin: Twin) -> None:
