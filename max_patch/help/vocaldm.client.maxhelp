@@ -116,8 +116,8 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      40.0,
-      130.0,
+      20.0,
+      150.0,
       122.80000000000001,
       22.0
      ],
@@ -134,8 +134,8 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      40.0,
-      154.0,
+      158.0,
+      150.0,
       122.80000000000001,
       22.0
      ],
@@ -152,8 +152,8 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      40.0,
-      178.0,
+      296.0,
+      150.0,
       135.60000000000002,
       22.0
      ],
@@ -170,8 +170,8 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      40.0,
-      202.0,
+      434.0,
+      150.0,
       154.8,
       22.0
      ],
@@ -188,8 +188,8 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      40.0,
-      226.0,
+      572.0,
+      150.0,
       129.2,
       22.0
      ],
@@ -206,8 +206,8 @@
      "numinlets": 2,
      "numoutlets": 1,
      "patching_rect": [
-      260.0,
-      180.0,
+      420.0,
+      210.0,
       71.6,
       22.0
      ],
@@ -224,9 +224,9 @@
      "numinlets": 1,
      "numoutlets": 0,
      "patching_rect": [
-      340.0,
-      180.0,
-      300.0,
+      500.0,
+      210.0,
+      200.0,
       20.0
      ],
      "text": "settings, here the usual ones"

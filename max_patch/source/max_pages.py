@@ -103,9 +103,9 @@ def _help(page: Page) -> Patcher:
     elif page.name == "vocaldm.client":
         body = p.obj(f"vocaldm.client 127.0.0.1 {PORT}", 40, 260, (2, ("", "")))
         for number, text in enumerate(("record 1", "record 0", "capture 4.", "param/steps 8", "history 5")):
-            p.msg(f"{ROOT}/{text}", 40, 130 + 24 * number).to(body)
-        p.msg(f"port {PORT}", 260, 180).to(body, inlet=1)
-        p.comment("settings, here the usual ones", (340, 180, 300, 20))
+            p.msg(f"{ROOT}/{text}", 20 + 138 * number, 150).to(body)
+        p.msg(f"port {PORT}", 420, 210).to(body, inlet=1)
+        p.comment("settings, here the usual ones", (500, 210, 200, 20))
         body.to(p.obj("print events", 40, 340))
         body.to(p.obj("print status", 225, 340), outlet=1)
     else:
