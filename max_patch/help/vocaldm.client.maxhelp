@@ -172,13 +172,13 @@
      "patching_rect": [
       434.0,
       150.0,
-      154.8,
+      129.2,
       22.0
      ],
      "outlettype": [
       ""
      ],
-     "text": "/vocaldm/param/steps 8"
+     "text": "/vocaldm/history 5"
     }
    },
    {
@@ -190,13 +190,13 @@
      "patching_rect": [
       572.0,
       150.0,
-      129.2,
+      154.8,
       22.0
      ],
      "outlettype": [
       ""
      ],
-     "text": "/vocaldm/history 5"
+     "text": "/vocaldm/param/steps 8"
     }
    },
    {

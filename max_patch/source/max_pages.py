@@ -102,7 +102,7 @@ def _help(page: Page) -> Patcher:
         _speakers(p, body, 1, 240, 320)
     elif page.name == "vocaldm.client":
         body = p.obj(f"vocaldm.client 127.0.0.1 {PORT}", 40, 260, (2, ("", "")))
-        for number, text in enumerate(("record 1", "record 0", "capture 4.", "param/steps 8", "history 5")):
+        for number, text in enumerate(("record 1", "record 0", "capture 4.", "history 5", "param/steps 8")):
             p.msg(f"{ROOT}/{text}", 20 + 138 * number, 150).to(body)
         p.msg(f"port {PORT}", 420, 210).to(body, inlet=1)
         p.comment("settings, here the usual ones", (500, 210, 200, 20))
