@@ -34,6 +34,7 @@ def make(place: Path, **changes: Any) -> Daemon:
         "device": "cpu",
         "microphone.enabled": False,
         "osc.port": 0,
+        "osc.query": False,
         "folders.allowed": [str(place / "files")],
     }
     path = place / "settings.yaml"
