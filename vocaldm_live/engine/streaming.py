@@ -1,10 +1,10 @@
 """Streaming: the vocoder run in segments, so that a clip can be heard while the rest is still being decoded.
 
-The network sees each segment with as many frames on either side as its convolutions reach, phases and
+The network runs once over all frames, its head, the spectra and their inverse in segments: phases and
 overlap-add carry on where they stopped. So the joins are the network's own; what differs from
 `Vocoder.forward` is the order of some sums (float rounding). Segments grow: decoding is many times faster
-than the sound, so only the first has to be short, and each join costs the frames that are seen twice.
-The VAE's decoder normalises over all of time and therefore runs whole.
+than the sound, so only the first has to be short. The VAE's decoder normalises over all of time and runs
+whole too.
 """
 
 from __future__ import annotations
@@ -48,16 +48,14 @@ def stream_vocoder(vocoder: Vocoder, mel: Tensor, noise: Tensor) -> Iterator[Ten
     # "Same" padding, as `inverse_stft` has it: what the first frames add before the clip begins is cut off.
     pad = (size - hop) // 2
     window = torch.hann_window(size, device=mel.device)
-    phases, reach = PeakPhases(size, hop), vocoder.reach
+    phases, features = PeakPhases(size, hop), vocoder.features(mel)
     sound, weight = _OverlapAdd(size, hop), _OverlapAdd(size, hop)
     frames = mel.shape[2]
     cut, left = pad, frames * hop
     for begin, end in segment_plan(frames):
-        last, first_seen = end == frames, max(0, begin - reach)
-        seen = vocoder.features(mel[:, :, first_seen : end + reach])
-        features = seen[:, begin - first_seen : end - first_seen]
+        last = end == frames
         prior = vocoder.prior(mel[:, :, begin:end]).transpose(1, 2)
-        steady, level = vocoder.mix(features, prior, phases(prior))
+        steady, level = vocoder.mix(features[:, begin:end], prior, phases(prior))
         spectrum = steady + level * noise[:, :, begin:end].transpose(1, 2)
         pieces = torch.fft.irfft(spectrum, size, dim=2) * window
         weights = (window**2).expand(1, pieces.shape[1], size)

@@ -84,18 +84,13 @@ class Vocoder(nn.Module):
         return steady.transpose(1, 2), level.transpose(1, 2)
 
     def features(self, mel: Tensor) -> Tensor:
-        """The network's `[batch, frames, channels]`; each frame sees `reach` frames on either side."""
+        """The network's `[batch, frames, channels]`."""
         x = self.embed((mel - self.geometry.mel_mean) / self.geometry.mel_scale)
         x = self.norm(x.transpose(1, 2)).transpose(1, 2)
         for block in self.blocks:
             x = block(x)
         features: Tensor = self.final(x.transpose(1, 2))
         return features
-
-    @property
-    def reach(self) -> int:
-        """Frames to either side that a frame's features depend on."""
-        return self.embed.kernel_size[0] // 2 * (1 + len(self.blocks))
 
     def mix(self, features: Tensor, prior: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
         """What `spectra` returns, bins last, from the network's `[batch, frames, channels]` and first guesses.
