@@ -11,6 +11,8 @@ import pytest
 from cli_helpers import run
 from trays import application
 
+import vocaldm_live
+
 
 def test_without_pyside6_it_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -22,6 +24,9 @@ def test_without_pyside6_it_says_how_to_install_it(
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return real(name, *rest)
 
+    # The package keeps its module as an attribute too, and both must be what they were afterwards.
+    if hasattr(vocaldm_live, "tray"):
+        monkeypatch.setattr(vocaldm_live, "tray", vocaldm_live.tray)
     for name in [name for name in sys.modules if name.startswith("vocaldm_live.tray")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", absent)
@@ -61,7 +66,9 @@ def test_it_goes_where_the_daemons_settings_say(
     application()
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr("vocaldm_live.tray.app.run", lambda *given: asked.append(given) or 0)
+    from vocaldm_live.tray import app
+
+    monkeypatch.setattr(app, "run", lambda *given: asked.append(given) or 0)
     settings = tmp_path / "mine.yaml"
     settings.write_text("osc:\n  host: 0.0.0.0\n  port: 9876\n  token: secret\n")
     assert run(capsys, "tray", "--settings", settings).code == 0
