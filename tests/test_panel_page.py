@@ -19,6 +19,8 @@ from tiny import make_tiny_preset
 from virtual_microphone import VirtualMicrophone
 from websockets.sync.client import connect
 
+from vocaldm_live import __version__
+
 try:
     import axe_core_python
     from playwright.sync_api import expect, sync_playwright
@@ -335,6 +337,18 @@ def test_it_comes_back_by_itself(browser: Any, tmp_path: Path, monkeypatch: pyte
         print(f"heard again after {time.monotonic() - began:.1f} s, the preset's loading included")
         expect(visit.page.locator("#p-guidance")).to_have_value("4")
         visit.context.close()
+
+
+def test_a_page_of_another_version_says_so(
+    browser: Any, house: tuple[House, VirtualMicrophone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, _ = house
+    with Visit(browser, home) as visit:
+        assert "version" not in visit.page.locator("#messages").inner_text()
+    monkeypatch.setattr("vocaldm_live.panel.app.__version__", "0.0.9")  # as if it had been open since an update
+    with Visit(browser, home) as visit:
+        sentence = f"This page is of version 0.0.9 and the daemon of {__version__}: reload the page."
+        expect(visit.page.locator("#messages")).to_contain_text(sentence)
 
 
 def test_the_time_from_press_to_recording(browser: Any, house: tuple[House, VirtualMicrophone]) -> None:

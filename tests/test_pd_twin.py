@@ -204,9 +204,11 @@ def test_the_twin_finds_a_daemon_that_was_started_again(place: Path, daemon: Dae
     twin.wait("status: connected 0", 10)
     again = make(place, **{"osc.port": port})
     again.start()
+    began = time.monotonic()
     try:
         twin.wait("status: connected 1", 60)
         twin.wait("event: state/end")
+        print(f"heard again after {time.monotonic() - began:.1f} s")
         assert again.warm.wait(60)
         again.server.set_parameter("guidance", 1.25)
         twin.wait("event: param/guidance 1.25")
