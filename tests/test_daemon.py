@@ -153,6 +153,7 @@ def test_history_over_osc(place: Path, peer: Peer) -> None:
     peer.send("generate", "a", str(voice(place / "files" / "hit.wav")))
     clip = peer.wait("ready")
     peer.send("star", clip[3], 1)
+    assert peer.wait("starred") == [clip[3], 1]
     peer.send("history", 5)
     peer.wait("history/begin")
     item = peer.wait("history/item")
@@ -164,7 +165,7 @@ def test_a_preset_is_swapped_and_a_bad_one_refused(place: Path, peer: Peer) -> N
     bad = shutil.copytree(place / "presets" / "one", place / "presets" / "bad")
     (bad / "unet.safetensors").write_bytes(b"no weights")
     peer.send("param/preset", "two")
-    while peer.wait("param/preset") != ["two"]:
+    while peer.wait("preset/is")[0] != "two":  # the folder's watcher may have refused the bad one before
         pass
     peer.send("param/preset", "bad")
     name, sentence = peer.wait("preset/refused")

@@ -130,7 +130,8 @@ def test_the_history_is_a_list_and_a_row_is_read(session: Script) -> None:
     got = session.send("pick", 1)
     assert [7, "read", 1, "/out/c2.wav"] in got
     assert session.send("play") == [[0, "/vocaldm/audition", 2], [7, "play", 1]]
-    assert session.send("star")[0] == [0, "/vocaldm/star", "c2", 1]
+    assert session.send("star") == [[0, "/vocaldm/star", "c2", 1]]
+    assert session.send("/vocaldm/starred", "c2", 1) == [[0, "/vocaldm/history", 8]]
     assert session.send("pick", 5) == []
 
 

@@ -191,7 +191,10 @@ def test_a_session_from_the_first_noise_to_the_reload(
         expect(cards).to_have_count(2)
         kept = cards.locator("xpath=..").evaluate_all("all => all.map(one => one.dataset.clip)")
         assert kept == ids[:2]
-        expect(cards.first.get_by_role("button", name="Star")).to_have_attribute("aria-pressed", "true")
+        star = cards.first.get_by_role("button", name="Star")
+        expect(star).to_have_attribute("aria-pressed", "true")
+        home.peer.send("star", kept[0], 0)  # in another front end
+        expect(star).to_have_attribute("aria-pressed", "false")
         page.get_by_role("button", name="Show the removed clip").click()
         expect(cards).to_have_count(3)
         page.locator("#unlike").click()

@@ -66,6 +66,7 @@ def test_every_control_reaches_the_daemon_and_every_event_the_patch(
     twin.wait("event: history/end")
     twin.press("vocaldm-star-0", "1")
     twin.wait(f"command: star {clip} 1")
+    twin.wait(f"event: starred {clip} 1")
     twin.press("vocaldm-history", "bang")
     while not twin.wait("event: history/item").endswith(" 1"):
         pass  # a list from before the star may still be on its way

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from daemons import make, voice
+from osc_peers import Peer
 from tiny import make_tiny_preset
 from trays import application, dark, keep_picture, until, window
 
@@ -100,6 +101,10 @@ def test_a_star_is_set_by_key_and_kept_by_the_daemon(place: Path, daemon: Daemon
     press(tray.list, Qt.Key.Key_S)
     until(lambda: not daemon.session.history.get(clip.id).starred)
     assert [one.starred for one in tray.rows.clips] == [False, False]  # an older answer sets no star again
+    until(lambda: not tray.shelf._owed)
+    with Peer(daemon.server.port) as other:
+        other.send("star", clip.id, 1)  # in another front end
+        until(lambda: tray.rows.clips[1].starred)
 
 
 def test_a_press_on_the_star_stars_and_plays_nothing(place: Path, daemon: Daemon, tray: Any) -> None:

@@ -229,7 +229,7 @@ def _shown() -> Canvas:
 
     names = ("engine", "mic/ok", "mic/lost", "mic/level", "mic/overflow", "recording", "listening", "liking",
              "heard", "accepted", "progress", "done", "failed", "cancelled", "dropped", "refused",
-             "preset/refused", "error")  # fmt: skip
+             "preset/refused", "error", "starred")  # fmt: skip
     source = c.obj(f"r {EVENT}", 1, 0).to(c.obj(f"route {' '.join(names)}", 1, 1))
     out = {one: number for number, one in enumerate(names)}
 
@@ -285,6 +285,7 @@ def _shown() -> Canvas:
         news(unpacked(event, "s s", column, 23), 1)
     news(unpacked("error", "s s s s", 5, 23), 3)
     done = c.obj("bang", 7, 16)
-    source.to(done, outlet=out["done"])
+    for event in ("done", "starred"):
+        source.to(done, outlet=out[event])
     done.to(c.msg(f"history {ROWS}", 7, 17)).to(to_daemon(c, 7, 18))
     return c

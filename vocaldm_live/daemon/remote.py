@@ -195,7 +195,9 @@ class Remote:
     def _star(self, client: Client, address: str, clip: str, on: int) -> None:
         def star() -> None:
             history = self._daemon.session.history
-            history.star(history.get(clip).id, bool(on))
+            found = history.get(clip).id
+            history.star(found, bool(on))
+            self._daemon.tell("starred", found, int(bool(on)))
 
         self._slowly(client, address, "", star)
 

@@ -303,6 +303,7 @@ _ENTRIES = (
         _switch("starred", "1 marked"),
     ),
     _event("history/end", "That was the history."),
+    _event("starred", "A clip was marked (1), or is not any more (0).", CLIP, _switch("on", "1 marked")),
     _event(
         "audio/begin",
         "The samples of a clip follow: 16-bit integers, little-endian, one channel.",

@@ -267,6 +267,12 @@ class Shelf:
 
     # Inside ------------------------------------------------------------------------------------------------
 
+    def _on_starred(self, clip: str, on: int) -> set[str]:
+        if self._owed:
+            return set()  # this window asked for a star itself since, and knows better
+        self._put([replace(one, starred=bool(on)) if one.id == clip else one for one in self.clips])
+        return {"clips"}
+
     def _put(self, clips: list[Clip]) -> None:
         self.clips = clips[:MOST_CLIPS]
 

@@ -62,7 +62,6 @@ function star() {
         return;
     }
     toDaemon("star", chosen.clip, chosen.starred ? 0 : 1);
-    history();
 }
 
 function history() {
@@ -251,6 +250,10 @@ EVENTS["history/end"] = function () {
         outlet(5, "append", (rows[i].starred ? "* " : "") + rows[i].name + "   " + rows[i].seconds.toFixed(2) + " s");
         if (rows[i].clip === chosen.clip) chosen.starred = rows[i].starred;
     }
+};
+
+EVENTS["starred"] = function () {
+    history();
 };
 
 function stage(word, part) {

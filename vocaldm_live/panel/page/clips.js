@@ -29,6 +29,7 @@ export class Clips {
       .on("history/item", (id, path, name, created, seconds, seed, starred) =>
         this.#told.push({ id, path, name, created, seconds, seed, starred }))
       .on("history/end", () => this.#history())
+      .on("starred", (id, starred) => this.#cards.get(id)?.show({ starred }))
       .on("liking", (path) => { this.#liking = path; this.#mark(); });
     for (const box of document.querySelectorAll("[data-curve]")) {
       box.addEventListener("change", () => { this.shown[box.dataset.curve] = box.checked; this.redraw(); });
