@@ -1,4 +1,4 @@
-"""Five hundred clips through a whole daemon: no memory, thread, file handle or lease is left behind."""
+"""Hundreds of clips through a whole daemon: no memory, thread, file handle or lease is left behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vocaldm_live.daemon.daemon import Daemon
 pytestmark = pytest.mark.slow
 PROCESS = Path("/proc/self")
 # By then the samples that are kept for audio/resend fill their 8 MB.
-CLIPS, SETTLED = 500, 200
+CLIPS, SETTLED = int(os.environ.get("VOCALDM_SOAK", "300")), 200  # 500 take some minutes
 
 
 def resident() -> int:
@@ -43,7 +43,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
 
 
 @pytest.mark.skipif(not PROCESS.is_dir(), reason="memory and file handles are counted in /proc")
-def test_five_hundred_clips_leave_nothing_behind(tmp_path: Path, daemon: Daemon) -> None:
+def test_hundreds_of_clips_leave_nothing_behind(tmp_path: Path, daemon: Daemon) -> None:
     paths = [str(voice(tmp_path / "files" / f"{n}.wav", 0.2 + 0.1 * n, n)) for n in range(5)]
     before, open_before, threads = 0, 0, 0
     for number in range(CLIPS):
