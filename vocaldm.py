@@ -173,8 +173,8 @@ def torch_is_cpu_only(packages):
 def repair_torchaudio(packages):
     """Remove torchaudio's optional compiled parts where the torch beside it has no CUDA.
 
-    They link CUDA libraries, so there `import torchaudio` fails and takes diffusers and transformers
-    down with it. Without them torchaudio imports and does all that is needed. Returns the names removed.
+    They link CUDA libraries, so there `import torchaudio` fails, also for libraries that only look whether
+    it is there. Without them torchaudio imports and does all that is needed. Returns the names removed.
     """
     folder = os.path.join(packages, "torchaudio", "lib")
     if not torch_is_cpu_only(packages) or not os.path.isdir(folder):

@@ -6,9 +6,9 @@ from copy import deepcopy
 
 import pytest
 import torch
-from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
+from vocaldm_live.model.attention import SelfAttention
 from vocaldm_live.model.sketch_image import draw_sketch, image_channels
 from vocaldm_live.model.unet import Condition, SketchedInput, SketchUNet
 from vocaldm_live.sound.geometry import HOUSE
@@ -146,7 +146,7 @@ def test_rows_of_a_batch_do_not_hear_one_another() -> None:
 
 def heads(unet: SketchUNet) -> list[tuple[int, int]]:
     """(width, heads) of every attention."""
-    return [(m.to_q.out_features, m.heads) for m in unet.modules() if isinstance(m, Attention)]
+    return [(m.to_q.out_features, m.heads) for m in unet.modules() if isinstance(m, SelfAttention)]
 
 
 def test_attention_has_one_head_for_each_head_width() -> None:

@@ -6,8 +6,8 @@ import math
 
 import pytest
 import torch
-from diffusers.models.attention_processor import Attention
 
+from vocaldm_live.model.attention import SelfAttention
 from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.sound.geometry import HOUSE
 
@@ -89,4 +89,4 @@ def test_the_statistics_travel_with_the_weights() -> None:
 
 def test_it_has_no_attention() -> None:
     """Attention in the middle would make cost grow with the square of the length."""
-    assert not [module for module in tiny().modules() if isinstance(module, Attention)]
+    assert not [module for module in tiny().modules() if isinstance(module, SelfAttention)]

@@ -175,16 +175,15 @@ def write_preset(
 
 def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
     """A part's network with weights on the meta device: shapes without memory, no random numbers drawn."""
-    import torch
-
     from vocaldm_live.model.adapter import Adapter
     from vocaldm_live.model.encoder import Encoder
+    from vocaldm_live.model.skeleton import skeletons
     from vocaldm_live.model.unet import SketchUNet
     from vocaldm_live.model.vae import MelVAE
     from vocaldm_live.model.vocoder import Vocoder
 
     geometry = header.build()
-    with torch.device("meta"):
+    with skeletons():
         if isinstance(part, EncoderPart):
             return Encoder(classifier=part.classifier, shared=part.shared_tower)
         if isinstance(part, AdapterPart):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -34,6 +35,23 @@ def open_preset(name: str) -> Preset:
     from vocaldm_live.checkpoints.preset import read_preset
 
     return read_preset(resolve_preset(name))
+
+
+@contextmanager
+def large_imports() -> Iterator[None]:
+    """While torch is imported nothing looks for garbage: a tenth of that time, and there is none.
+
+    What is there afterwards stays to the end, so later searches, which hold up every thread, leave it out.
+    """
+    if "torch" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from vocaldm_live.errors import VocalDMError
 
 OLDEST_PYTHON = (3, 10)
 LITTLE_DISK, NO_DISK = 1e9, 5e7  # bytes; a clip of a minute is 9 MB
-LIBRARIES = ("numpy", "soundfile", "soxr", "safetensors", "pydantic", "yaml", "swift_f0", "diffusers")
+LIBRARIES = ("numpy", "soundfile", "soxr", "safetensors", "pydantic", "yaml", "swift_f0")
 
 
 def doctor(
@@ -116,9 +116,9 @@ def look_at_torchaudio() -> Iterator[Finding]:
     except (ImportError, OSError) as error:
         yield Finding(
             "torchaudio",
-            PROBLEM,
-            f"torchaudio {installed} doesn't load beside this torch ({_short(error)}) and takes diffusers "
-            "down with it: run `python3 vocaldm.py`, which repairs the pair, or `pip uninstall torchaudio`.",
+            NOTE,
+            f"torchaudio {installed} doesn't load beside this torch ({_short(error)}), and only tests need it: "
+            "run `python3 vocaldm.py`, which repairs the pair, or `pip uninstall torchaudio`.",
         )
         return
     yield Finding("torchaudio", OK, f"torchaudio {installed} loads beside this torch.")

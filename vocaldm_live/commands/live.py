@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vocaldm_live.commands import say
+from vocaldm_live.commands import large_imports, say
 
 if TYPE_CHECKING:
     from vocaldm_live.daemon.daemon import Daemon
@@ -74,7 +74,8 @@ def live(
         return 0
     begin_logging(settings.log.level, settings.log.json_lines)
 
-    from vocaldm_live.daemon.daemon import Daemon
+    with large_imports():
+        from vocaldm_live.daemon.daemon import Daemon
 
     begun = time.monotonic()
     daemon = Daemon(settings)

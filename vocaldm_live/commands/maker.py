@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vocaldm_live import __version__
-from vocaldm_live.commands import progress_bar, short_path
+from vocaldm_live.commands import large_imports, progress_bar, short_path
 from vocaldm_live.errors import DeliveryError, RequestError
 
 if TYPE_CHECKING:
@@ -158,8 +158,9 @@ def open_outbox(folder: Path, bits: int) -> Outbox:
 
 def check_options(request: Request, preset: Preset, device: str, variations: int) -> None:
     """Raise RequestError for the first option value that the preset or this machine cannot serve."""
-    from vocaldm_live.engine.engine import choose_device
-    from vocaldm_live.engine.request import resolve
+    with large_imports():
+        from vocaldm_live.engine.engine import choose_device
+        from vocaldm_live.engine.request import resolve
 
     if variations < 1:
         raise RequestError(f"variations is {variations}: give a whole number of 1 or more.")

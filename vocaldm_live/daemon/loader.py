@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vocaldm_live.errors import PresetError, VocalDMError
+from vocaldm_live.errors import VocalDMError
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.preset import Preset
@@ -61,7 +61,7 @@ class Loader:
 
     def _load(self, name: str) -> None:
         from vocaldm_live.checkpoints.places import resolve_preset
-        from vocaldm_live.checkpoints.preset import check_preset, read_preset
+        from vocaldm_live.checkpoints.preset import read_preset
 
         folder = resolve_preset(name)
         preset = read_preset(folder)
@@ -71,9 +71,6 @@ class Loader:
         ):
             self._on_state("warm", f"{preset.name} plays.")
             return
-        problems = check_preset(folder)
-        if problems:
-            raise PresetError(problems[0])
         self._on_state("loading", f"{preset.name} is being loaded.")
         from vocaldm_live.engine.engine import Engine
 

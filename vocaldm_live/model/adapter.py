@@ -44,7 +44,10 @@ class Adapter(nn.Module):
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
                 nn.init.zeros_(layer.bias)
-        self.null = nn.Parameter(functional.normalize(torch.randn(CONDITION_SIZE), dim=0))
+        self.null = nn.Parameter(torch.empty(CONDITION_SIZE))
+        nn.init.normal_(
+            self.null, std=CONDITION_SIZE**-0.5
+        )  # about unit length; `null_condition` makes it so
 
     @torch.no_grad()
     def fit(self, embeddings: Tensor) -> None:

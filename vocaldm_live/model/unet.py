@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from vocaldm_live.model.adapter import CONDITION_SIZE
+from vocaldm_live.model.conditional_unet import ConditionalUNet
 from vocaldm_live.model.sketch_image import image_channels
 from vocaldm_live.sound.geometry import Geometry
 
@@ -65,36 +64,21 @@ class SketchUNet(nn.Module):
         groups: int = 8,
     ) -> None:
         super().__init__()
-        levels = len(channels)
-        has_attention = [level >= attention_from for level in range(levels)]
-        config: dict[str, Any] = {
-            "sample_size": 128,
-            "in_channels": geometry.latent_channels,
-            "out_channels": geometry.latent_channels,
-            "down_block_types": tuple(
-                "CrossAttnDownBlock2D" if has else "DownBlock2D" for has in has_attention
-            ),
-            "up_block_types": tuple(
-                "CrossAttnUpBlock2D" if has else "UpBlock2D" for has in reversed(has_attention)
-            ),
-            "block_out_channels": tuple(channels),
-            "layers_per_block": layers,
-            "cross_attention_dim": tuple(channels),
-            "class_embed_type": "simple_projection",
-            "projection_class_embeddings_input_dim": CONDITION_SIZE,
-            "class_embeddings_concat": True,
-            # diffusers' name notwithstanding this is the number of heads.
-            "attention_head_dim": tuple(max(1, width // head_width) for width in channels),
-            "norm_num_groups": groups,
-        }
-        network: Any = UNet2DConditionModel(**config)
-        network.conv_in = SketchedInput(
-            network.conv_in, geometry.latent_channels, image_channels(geometry), channels[0]
+        self.network = ConditionalUNet(
+            geometry.latent_channels,
+            channels,
+            layers,
+            attention=[level >= attention_from for level in range(len(channels))],
+            heads=[max(1, width // head_width) for width in channels],
+            groups=groups,
+            vector_width=CONDITION_SIZE,
         )
-        self.network: Any = network
+        self.network.conv_in = SketchedInput(
+            self.network.conv_in, geometry.latent_channels, image_channels(geometry), channels[0]
+        )
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
         """v `[batch, 8, T / 4, 16]`."""
         vector = condition.vector * math.sqrt(CONDITION_SIZE)
         stacked = torch.cat((x_t, condition.image.to(x_t)), dim=1)
-        return self.network(stacked, t, None, class_labels=vector.to(x_t), return_dict=False)[0]
+        return self.network(stacked, t, vector.to(x_t))

@@ -1,15 +1,14 @@
-"""VAE: log-mel images to latents and back (diffusers' AutoencoderKL, two levels down, no attention)."""
+"""VAE: log-mel images to latents and back (an AutoencoderKL, two levels down, no attention)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from vocaldm_live.model.autoencoder import AutoencoderKL
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import fold, unfold
 
@@ -29,29 +28,19 @@ class MelVAE(nn.Module):
     ) -> None:
         super().__init__()
         self.geometry = geometry
-        config: dict[str, Any] = {
-            "in_channels": geometry.fold,
-            "out_channels": geometry.fold,
-            "down_block_types": ("DownEncoderBlock2D",) * len(channels),
-            "up_block_types": ("UpDecoderBlock2D",) * len(channels),
-            "block_out_channels": tuple(channels),
-            "layers_per_block": layers,
-            "latent_channels": geometry.latent_channels,
-            "norm_num_groups": groups,
-            "mid_block_add_attention": False,
-        }
-        self.network: Any = AutoencoderKL(**config)
+        self.network = AutoencoderKL(
+            geometry.fold, geometry.latent_channels, channels, layers, groups, attention=False
+        )
         self.register_buffer("latent_mean", torch.zeros(geometry.latent_channels))
         self.register_buffer("latent_scale", torch.ones(geometry.latent_channels))
 
     def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the raw latent, each `[batch, 8, frames / 4, bins]`."""
-        found = self.network.encode(fold(mel, self.geometry)).latent_dist
-        return found.mean, found.logvar
+        return self.network.encode(fold(mel, self.geometry))
 
     def reconstruct(self, raw: Tensor) -> Tensor:
         """Raw latent to log-mel `[batch, mel_bands, frames]`."""
-        return unfold(self.network.decode(raw).sample, self.geometry)
+        return unfold(self.network.decode(raw), self.geometry)
 
     def fit(self, raw: Tensor) -> None:
         """Measure the latent's statistics from raw latents `[clips, 8, ...]`."""
