@@ -14,8 +14,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from vocaldm_live.checkpoints.strict import Few, Share, Width, Widths
+from vocaldm_live.checkpoints.strict import Strict as _Strict
+from vocaldm_live.checkpoints.strict import Weights as _Weights
+from vocaldm_live.checkpoints.strict import short as _short
+from vocaldm_live.checkpoints.vocoder_parts import (
+    VOCODER_KINDS,
+    HiFiGANPart,
+    InverseSTFTPart,
+    VocoderPart,
+)
 from vocaldm_live.errors import PresetError
 from vocaldm_live.sound.geometry import Geometry
 
@@ -23,16 +33,6 @@ PART_NAMES = ("encoder", "adapter", "unet", "vae", "vocoder")
 LONGEST_HEADER = 1_000_000  # bytes
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_WEIGHTS_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}\.safetensors")
-
-Width = Annotated[int, Field(ge=1, le=4096)]
-Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)]
-Few = Annotated[int, Field(ge=1, le=64)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class GeometryHeader(_Strict):
@@ -63,27 +63,6 @@ class GeometryHeader(_Strict):
     def build(self) -> Geometry:
         """The geometry itself."""
         return Geometry(**self.model_dump())
-
-
-class _Weights(_Strict):
-    """One file beside preset.yaml and the SHA-256 of its bytes."""
-
-    file: str
-    sha256: str
-
-    @field_validator("file")
-    @classmethod
-    def _beside_the_header(cls, file: str) -> str:
-        if not _WEIGHTS_FILE.fullmatch(file):
-            raise ValueError(f"must be a plain .safetensors name beside preset.yaml, not {_short(file)}")
-        return file
-
-    @field_validator("sha256")
-    @classmethod
-    def _hexadecimal(cls, sha256: str) -> str:
-        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-            raise ValueError(f"must be 64 lower-case hexadecimal digits, not {_short(sha256)}")
-        return sha256
 
 
 class EncoderPart(_Weights):
@@ -131,26 +110,7 @@ class VAEPart(_Weights):
         return self
 
 
-class InverseSTFTPart(_Weights):
-    """`model.vocoder.Vocoder`."""
-
-    kind: Literal["istft"]
-    channels: Width
-    hidden: Annotated[int, Field(ge=1, le=16384)]
-    blocks: Few
-
-
-class GriffinLimPart(_Strict):
-    """`model.vocoder.griffin_lim`, which has no weights."""
-
-    kind: Literal["griffin-lim"]
-    iterations: Annotated[int, Field(ge=1, le=1000)]
-
-
-VocoderPart = Annotated[InverseSTFTPart | GriffinLimPart, Field(discriminator="kind")]
-
-
-WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | InverseSTFTPart
+WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | InverseSTFTPart | HiFiGANPart
 
 
 class Parts(_Strict):
@@ -274,6 +234,11 @@ class PresetHeader(_Strict):
             raise ValueError("parts.vae.channels has not the number of levels that geometry.factor asks for")
         if self.parameters.steps.high > self.schedule.steps:
             raise ValueError("parameters.steps.high is more than schedule.steps")
+        vocoder = self.parts.vocoder
+        if isinstance(vocoder, HiFiGANPart) and vocoder.hop != self.geometry.hop:
+            raise ValueError(
+                f"parts.vocoder has rates for a hop of {vocoder.hop} where geometry.hop is {self.geometry.hop}"
+            )
         return self
 
     def identity(self) -> str:
@@ -375,8 +340,7 @@ def _check_groups(channels: tuple[int, ...], groups: int) -> None:
 
 def _told(found: dict[str, Any]) -> str:
     """What pydantic found, in words: which key, what is wrong, what to do; no full stop."""
-    tags = ("istft", "griffin-lim")
-    key = ".".join(str(step) for step in found["loc"] if step not in tags)
+    key = ".".join(str(step) for step in found["loc"] if step not in VOCODER_KINDS)
     kind = found["type"]
     if kind == "missing":
         return f"{key} is missing, so write it"
@@ -391,8 +355,3 @@ def _told(found: dict[str, Any]) -> str:
         return f"{key}.kind must be one of {found['ctx']['expected_tags']}, not {_short(found['ctx']['tag'])}"
     wanted = found["msg"][0].lower() + found["msg"][1:].removesuffix(".")
     return f"{key}: {wanted}, not {_short(found['input'])}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

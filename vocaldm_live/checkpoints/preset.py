@@ -31,6 +31,7 @@ from vocaldm_live.checkpoints.header import (
     read_header,
 )
 from vocaldm_live.checkpoints.places import HEADER_FILE
+from vocaldm_live.checkpoints.vocoders import vocoder_network
 from vocaldm_live.checkpoints.weights import (
     Entry,
     entries_of,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from vocaldm_live.model.adapter import Adapter
     from vocaldm_live.model.encoder import Encoder
+    from vocaldm_live.model.hifi_gan import HiFiGAN
     from vocaldm_live.model.schedule import Schedule
     from vocaldm_live.model.unet import SketchUNet
     from vocaldm_live.model.vae import MelVAE
@@ -81,7 +83,7 @@ class Modules:
     adapter: Adapter
     unet: SketchUNet
     vae: MelVAE
-    vocoder: Vocoder | None
+    vocoder: Vocoder | HiFiGAN | None
     geometry: Geometry
     schedule: Schedule
 
@@ -180,7 +182,6 @@ def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
     from vocaldm_live.model.skeleton import skeletons
     from vocaldm_live.model.unet import SketchUNet
     from vocaldm_live.model.vae import MelVAE
-    from vocaldm_live.model.vocoder import Vocoder
 
     geometry = header.build()
     with skeletons():
@@ -193,7 +194,7 @@ def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
             return SketchUNet(geometry, part.channels, part.layers, part.attention_from, width, part.groups)
         if isinstance(part, VAEPart):
             return MelVAE(geometry, part.channels, part.layers, part.groups)
-        return Vocoder(geometry, part.channels, part.hidden, part.blocks)
+        return vocoder_network(geometry, part)
 
 
 @lru_cache(maxsize=32)
