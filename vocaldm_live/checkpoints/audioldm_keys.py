@@ -65,6 +65,8 @@ def unet_key(key: str, transformers: int) -> str | None:
             return f"{side}.downsamplers.0.conv.{ending}"
         if not down and module and re.fullmatch(r"conv\.(weight|bias)", rest):
             return f"{side}.upsamplers.0.conv.{ending}"
+        if module > transformers:
+            return None
         if module:
             return f"{side}.attentions.{layer * transformers + module - 1}.{rest}"
         inner = _RESNET.get(_split(rest)[0])
@@ -76,7 +78,7 @@ def unet_key(key: str, transformers: int) -> str | None:
     if module in (0, transformers + 1):
         inner = _RESNET.get(_split(rest)[0])
         return None if inner is None else f"mid_block.resnets.{min(module, 1)}.{inner}.{ending}"
-    return f"mid_block.attentions.{module - 1}.{rest}"
+    return f"mid_block.attentions.{module - 1}.{rest}" if module <= transformers else None
 
 
 def ema_keys(names: Iterable[str]) -> dict[str, str]:

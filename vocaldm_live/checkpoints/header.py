@@ -16,6 +16,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from vocaldm_live.checkpoints.audioldm_parts import (
+    AUDIOLDM_KINDS,
+    AudioLDMPart,
+    AudioLDMUNetPart,
+    AudioLDMVAEPart,
+    ClapAudioPart,
+    ClapTextPart,
+    VocalDMAdapterPart,
+)
 from vocaldm_live.checkpoints.strict import Few, Share, Width, Widths
 from vocaldm_live.checkpoints.strict import Strict as _Strict
 from vocaldm_live.checkpoints.strict import Weights as _Weights
@@ -29,7 +38,7 @@ from vocaldm_live.checkpoints.vocoder_parts import (
 from vocaldm_live.errors import PresetError
 from vocaldm_live.sound.geometry import Geometry
 
-PART_NAMES = ("encoder", "adapter", "unet", "vae", "vocoder")
+PART_NAMES = ("encoder", "adapter", "unet", "vae", "vocoder", "clap_text", "clap_audio")
 LONGEST_HEADER = 1_000_000  # bytes
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
@@ -110,17 +119,31 @@ class VAEPart(_Weights):
         return self
 
 
-WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | InverseSTFTPart | HiFiGANPart
+WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | InverseSTFTPart | HiFiGANPart | AudioLDMPart
 
 
 class Parts(_Strict):
-    """The networks."""
+    """The networks. The house's hears by encoder and adapter, AudioLDM's by CLAP too or alone."""
 
-    encoder: EncoderPart
-    adapter: AdapterPart
-    unet: UNetPart
-    vae: VAEPart
+    encoder: EncoderPart | None = None
+    adapter: Annotated[AdapterPart | VocalDMAdapterPart, Field(discriminator="kind")] | None = None
+    unet: Annotated[UNetPart | AudioLDMUNetPart, Field(discriminator="kind")]
+    vae: Annotated[VAEPart | AudioLDMVAEPart, Field(discriminator="kind")]
     vocoder: VocoderPart
+    clap_text: ClapTextPart | None = None
+    clap_audio: ClapAudioPart | None = None
+
+    @model_validator(mode="after")
+    def _heard(self) -> Parts:
+        if isinstance(self.unet, UNetPart):
+            for name, kind in (("encoder", EncoderPart), ("adapter", AdapterPart)):
+                if not isinstance(getattr(self, name), kind):
+                    raise ValueError(f"lack the {name} that a sketch-unet hears by, so write it")
+        elif (self.adapter is not None) > (self.encoder is not None) or isinstance(self.adapter, AdapterPart):
+            raise ValueError("have an adapter without its encoder, or of another kind than vocaldm")
+        elif self.adapter is None and self.clap_text is None and self.clap_audio is None:
+            raise ValueError("have neither encoder and adapter nor clap_text nor clap_audio, so nothing is heard")
+        return self
 
     @model_validator(mode="after")
     def _one_file_each(self) -> Parts:
@@ -136,12 +159,13 @@ class Parts(_Strict):
 
 
 class ScheduleHeader(_Strict):
-    """Arguments of `model.schedule.Schedule.linear_sqrt`."""
+    """Arguments of `model.schedule.Schedule.linear_sqrt`, and the spacing of its steps (left out: trailing)."""
 
     beta_start: Annotated[float, Field(gt=0.0, lt=1.0)]
     beta_end: Annotated[float, Field(gt=0.0, lt=1.0)]
     steps: Annotated[int, Field(ge=2, le=10000)]
     zero_terminal_snr: bool
+    spacing: Literal["leading"] | None = None
 
 
 class Range(_Strict):
@@ -248,13 +272,15 @@ class PresetHeader(_Strict):
         """
         shaping = {"geometry": True, "parts": True, "schedule": True}
         guidance = {"guidance_interval", "guidance_rescale"}
-        plain = self.model_dump(mode="json", include=shaping | {"parameters": guidance})
+        # What is left out is left out here too: the hash is older than some of the keys.
+        include = shaping | {"parameters": guidance}
+        plain = self.model_dump(mode="json", include=include, exclude_none=True)
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     def as_yaml(self) -> str:
         """The text of preset.yaml."""
-        plain = self.model_dump(mode="json")
+        plain = self.model_dump(mode="json", exclude_none=True)
         return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -340,7 +366,8 @@ def _check_groups(channels: tuple[int, ...], groups: int) -> None:
 
 def _told(found: dict[str, Any]) -> str:
     """What pydantic found, in words: which key, what is wrong, what to do; no full stop."""
-    key = ".".join(str(step) for step in found["loc"] if step not in VOCODER_KINDS)
+    tags = (*VOCODER_KINDS, *AUDIOLDM_KINDS, "mlp", "sketch-unet", "autoencoder-kl")
+    key = ".".join(str(step) for step in found["loc"] if step not in tags)
     kind = found["type"]
     if kind == "missing":
         return f"{key} is missing, so write it"

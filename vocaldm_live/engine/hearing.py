@@ -31,6 +31,18 @@ class Hearing:
         self.device = device
         self.front_end = EncoderMel().to(device)
 
+    def null(self, request: ResolvedRequest, count: int) -> Tensor:
+        """What guidance leans from, `[count, 512]`: the learned null."""
+        return self.modules.adapter.null_condition(count)
+
+    def likeness(self, request: ResolvedRequest, sound: Sound) -> float:
+        """Cosine between a clip and what was asked for, by the encoder: the example, or the voice."""
+        if request.like is not None and request.like_weight > 0.5:
+            wanted = self.embed(request.like, False)
+        else:
+            wanted = self.embed(request.imitation, True)
+        return float((wanted * self.embed(sound, False)).sum())
+
     def embed(self, sound: Sound, is_imitation: bool) -> Tensor:
         """Unit embedding `[1, 960]` of the first ten seconds, by the imitation's or the reference's tower."""
         samples = sound.at(ENCODER_RATE).samples[: int(ENCODER_SECONDS * ENCODER_RATE)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vocaldm_live.engine.words import Words, check_heard
 from vocaldm_live.errors import RequestError
 from vocaldm_live.sound.audio import LONGEST_SECONDS, Sound
 
@@ -24,7 +25,7 @@ class Request:
 
     imitation: the voice; like: a sound whose timbre stands in for the voice's, by `like_weight` 0..1;
     duration: seconds without the tail, None: as long as the imitation; unconditional: the learned null
-    instead of any vector (an anchor of `evaluate`).
+    instead of any vector (an anchor of `evaluate`); words: what is said of the clip, for presets with CLAP.
     """
 
     imitation: Sound
@@ -41,6 +42,7 @@ class Request:
     tail: float | None = None
     unconditional: bool = False
     id: str = ""
+    words: Words | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class ResolvedRequest:
     tail: float
     unconditional: bool
     id: str
+    words: Words | None = None
 
     @property
     def seconds(self) -> float:
@@ -112,6 +115,8 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     tail = parameters.tail_seconds if request.tail is None else request.tail
     steps = _whole("steps", steps, int(parameters.steps.low), int(parameters.steps.high))
     guidance = _number("guidance", guidance, parameters.guidance.low, parameters.guidance.high)
+    if parameters.follow.high == 0.0 and follow:
+        raise RequestError(f"The preset {header.name} follows no gesture, only its length: leave out follow.")
     follow = _number("follow", follow, parameters.follow.low, parameters.follow.high)
     if sampler not in parameters.sampler.choices:
         raise RequestError(f"sampler is {sampler!r}: choose one of {', '.join(parameters.sampler.choices)}.")
@@ -138,6 +143,7 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
         _number("tail", tail, 0.0, LONGEST_TAIL, " s"),
         request.unconditional,
         request.id,
+        check_heard(request.words, request.like is not None, request.unconditional, header),
     )
 
 
