@@ -75,6 +75,18 @@ def generate(
     like_weight: Annotated[
         float | None, typer.Option(metavar="W", help="How much of it, 0 to 1. [default: 1]")
     ] = None,
+    text: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="Words for the sound, where the preset understands them.")
+    ] = None,
+    text_weight: Annotated[
+        float | None, typer.Option(metavar="W", help="How much of them, 0 to 1; less keeps the voice. [default: 1]")
+    ] = None,
+    negative: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="What it should not be, where the preset understands words.")
+    ] = None,
+    candidates: Annotated[
+        int | None, typer.Option(metavar="N", help="Make N and keep the one most like what was asked. [default: 1]")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="S", help="What the noise starts from. [default: 0]")
     ] = None,
@@ -105,6 +117,10 @@ def generate(
         "--guidance": guidance,
         "--follow": follow,
         "--like-weight": like_weight,
+        "--text": text,
+        "--text-weight": text_weight,
+        "--negative": negative,
+        "--candidates": candidates,
         "--seed": seed,
         "--variations": variations,
         "--duration": duration,
@@ -121,8 +137,11 @@ def generate(
         raise RequestError("There is nothing to do: give imitations or folders of them, or a --recipe.")
     with results_only(json_lines) as results:
         from vocaldm_live.engine.request import Request
+        from vocaldm_live.engine.words import Words
         from vocaldm_live.sound.audio import check_imitation, read_sound
 
+        if text_weight is not None and not text:
+            raise RequestError("--text-weight weighs the words of --text: give them too.")
         chosen = open_preset(DEFAULT_PRESET if preset is None else preset)
         example = None
         request = Request(
@@ -135,9 +154,14 @@ def generate(
             eta=eta or 0.0,
             like_weight=1.0 if like_weight is None else like_weight,
             duration=duration,
+            words=Words(text or "", 1.0 if text_weight is None else text_weight, negative or ""),
         )
+        each = 1 if candidates is None else candidates
         count = 1 if variations is None else variations
-        check_options(request, chosen, device, count)
+        if like is not None:
+            request = replace(request, like=placeholder())
+        check_options(request, chosen, device, count, each)
+        request = replace(request, like=None)
         if like is not None:
             example = check_imitation(read_sound(like), str(like))
         elif like_weight is not None:
@@ -148,7 +172,7 @@ def generate(
         if not paths:
             return 1
         maker = Maker(chosen, device, open_outbox(out, bits))
-        good = _all_clips(maker, paths, request, example, like, count, json_lines, results)
+        good = _all_clips(maker, paths, request, example, like, count, each, json_lines, results)
         return 0 if good and not problems else 1
 
 
@@ -159,6 +183,7 @@ def _all_clips(
     example: Sound | None,
     like_path: Path | None,
     variations: int,
+    candidates: int,
     json_lines: bool,
     results: TextIO,
 ) -> bool:
@@ -175,11 +200,11 @@ def _all_clips(
                     request,
                     imitation=voice.sound,
                     name=str(path),
-                    seed=request.seed + shift,
+                    seed=request.seed + shift * candidates,
                     like=example,
                 )
                 bar = f"{number}/{len(paths)} {path.name}"
-                made = maker.make(voice, one, like_path, bar)
+                made = maker.make(voice, one, like_path, bar, candidates)
                 print(made.as_json() if json_lines else made.as_line(), file=results, flush=True)
         except (DeliveryError, PresetError) as error:
             say(str(error))
@@ -205,6 +230,7 @@ def _again(
     from vocaldm_live.deliver.recipe import read_recipe
     from vocaldm_live.engine.engine import choose_device
     from vocaldm_live.engine.request import Request
+    from vocaldm_live.engine.words import Words
 
     if len(files) > 1:
         raise RequestError("A recipe has one imitation: give at most one FILE with --recipe.")
@@ -247,6 +273,7 @@ def _again(
         like_weight=recipe.like_weight,
         duration=recipe.duration,
         tail=recipe.tail,
+        words=Words(recipe.text, recipe.text_weight, recipe.negative),
     )
     made = maker.make(voice, request, like_path)
     print(made.as_json() if json_lines else made.as_line(), file=results, flush=True)

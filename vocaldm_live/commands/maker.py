@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from vocaldm_live.deliver.outbox import Outbox, PublishedClip
     from vocaldm_live.deliver.recipe import Recipe
     from vocaldm_live.engine.engine import Engine
-    from vocaldm_live.engine.request import Clip, Request
+    from vocaldm_live.engine.request import Clip, Progress, Request
     from vocaldm_live.sound.audio import Sound
+
+DELIVERED_RATE = 48000
+MOST_CANDIDATES = 64
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,12 @@ class Maker:
             self._engine = Engine(self.preset, self._device)
         return self._engine
 
-    def make(self, voice: Voice, request: Request, like_path: Path | None = None, bar: str = "") -> Made:
-        """Generate and publish one clip; raises VocalDMError. `bar` is the title of the progress bar."""
+    def make(self, voice: Voice, request: Request, like_path: Path | None = None, bar: str = "", candidates: int = 1) -> Made:
+        """Generate and publish one clip, the best of `candidates`; raises VocalDMError. `bar`: the progress bar's title."""
         engine = self.engine
         with progress_bar(bar or voice.path.name) as progress:
             begun = time.perf_counter()
-            clip = engine.generate(request, progress)
+            clip = delivered(best_of(engine, request, candidates, progress))
             generated = time.perf_counter()
             recipe = recipe_of(clip, self.preset, engine.device.type, voice, like_path)
             credits = "; ".join(self.preset.header.credits)
@@ -106,11 +110,40 @@ class Maker:
         return Made(published, clip, voice, self.preset.name, timings)
 
 
+def best_of(
+    engine: Engine, request: Request, candidates: int, progress: Callable[[Progress], None] | None = None
+) -> Clip:
+    """The clip of `candidates` seeds, counted up from the request's, that is most like what was asked for."""
+    if candidates == 1:
+        return engine.generate(request, progress)
+    clips = [engine.generate(replace(request, seed=request.seed + n), progress) for n in range(candidates)]
+    scores = [engine.likeness(clip) for clip in clips]
+    best = scores.index(max(scores))
+    note = (
+        f"Best of {candidates} candidates (seeds {request.seed} to {request.seed + candidates - 1}): likeness "
+        f"{scores[best]:.3f}, the least {min(scores):.3f}."
+    )
+    return replace(clips[best], notes=(*clips[best].notes, note))
+
+
+def delivered(clip: Clip) -> Clip:
+    """The clip at the rate of all delivered files, with a note where it was resampled to it."""
+    from vocaldm_live.sound.audio import Sound
+
+    if clip.sample_rate == DELIVERED_RATE:
+        return clip
+    samples = Sound(clip.samples, clip.sample_rate).at(DELIVERED_RATE).samples
+    note = f"Made at {clip.sample_rate} Hz and resampled to {DELIVERED_RATE} Hz."
+    return replace(clip, samples=samples, sample_rate=DELIVERED_RATE, notes=(*clip.notes, note))
+
+
 def recipe_of(clip: Clip, preset: Preset, device: str, voice: Voice, like_path: Path | None) -> Recipe:
     """What makes `clip` again."""
     from vocaldm_live.deliver.recipe import Recipe, current_time
+    from vocaldm_live.engine.words import Words
 
     request = clip.request
+    words = request.words or Words()
     has_like = request.like is not None and like_path is not None
     return Recipe(
         program_version=__version__,
@@ -132,6 +165,9 @@ def recipe_of(clip: Clip, preset: Preset, device: str, voice: Voice, like_path: 
         like_sha256=request.like.digest() if has_like and request.like else None,
         like_weight=request.like_weight,
         notes=clip.notes,
+        text=words.text,
+        text_weight=words.weight,
+        negative=words.negative,
     )
 
 
@@ -156,7 +192,9 @@ def open_outbox(folder: Path, bits: int) -> Outbox:
     return outbox
 
 
-def check_options(request: Request, preset: Preset, device: str, variations: int) -> None:
+def check_options(
+    request: Request, preset: Preset, device: str, variations: int, candidates: int = 1
+) -> None:
     """Raise RequestError for the first option value that the preset or this machine cannot serve."""
     with large_imports():
         from vocaldm_live.engine.engine import choose_device
@@ -164,10 +202,12 @@ def check_options(request: Request, preset: Preset, device: str, variations: int
 
     if variations < 1:
         raise RequestError(f"variations is {variations}: give a whole number of 1 or more.")
+    if not 1 <= candidates <= MOST_CANDIDATES:
+        raise RequestError(f"candidates is {candidates}: give a whole number from 1 to {MOST_CANDIDATES}.")
     resolved = resolve(request, preset.header)
     if resolved.eta > 0 and resolved.sampler != "ddim":
         raise RequestError(f"eta is {resolved.eta:g}, which {resolved.sampler} cannot use: choose ddim.")
-    resolve(replace(request, seed=request.seed + variations - 1), preset.header)
+    resolve(replace(request, seed=request.seed + variations * candidates - 1), preset.header)
     choose_device(device)
 
 

@@ -1,4 +1,4 @@
-"""`vocaldm presets`: what presets there are, what is in them, and whether they are whole."""
+"""`vocaldm presets`: what presets there are, what is in them, whether they are whole, and new ones."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Annotated
 import typer
 
 from vocaldm_live.commands import open_preset, say, table
+from vocaldm_live.commands.import_preset import import_preset
 from vocaldm_live.errors import PresetError
 
 presets = typer.Typer(
-    help="List, show and check presets.",
+    help="List, show, check and import presets.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+presets.command("import")(import_preset)
 
 
 @presets.callback(invoke_without_command=True)
 def presets_command(context: typer.Context) -> None:
-    """List, show and check presets."""
+    """List, show, check and import presets."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

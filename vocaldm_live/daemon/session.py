@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.commands.maker import Voice, recipe_of
+from vocaldm_live.commands.maker import Voice, delivered, recipe_of
 from vocaldm_live.daemon.controls import Controls, Snapshot
 from vocaldm_live.daemon.roots import Roots
 from vocaldm_live.daemon.streams import Streams
@@ -132,6 +132,7 @@ class Session:
         """A clip again with more steps: same seed, same condition."""
         from vocaldm_live.deliver.recipe import read_recipe
         from vocaldm_live.engine.request import Request
+        from vocaldm_live.engine.words import Words
 
         entry = self.history.get(clip_id)
         recipe = read_recipe(entry.recipe_path)
@@ -154,6 +155,7 @@ class Session:
             recipe.duration,
             recipe.tail,
             id=request_id,
+            words=Words(recipe.text, recipe.text_weight, recipe.negative),
         )
         self._submit(request_id, (request,), gesture)
         return request_id
@@ -249,6 +251,7 @@ class Session:
         """Publish a clip, enter it in the history and say that it is ready; raises DeliveryError."""
         gesture: Gesture = job.tag
         imitation = gesture.imitation
+        clip = delivered(clip)
         path = imitation.path or self.gestures.save(imitation.sound)
         voice = Voice(imitation.sound, path, imitation.name, 0.0, 0.0)
         recipe = recipe_of(clip, preset, device, voice, gesture.like_path)

@@ -15,6 +15,8 @@ from vocaldm_live.errors import RequestError
 
 RECIPE_FORMAT = 1
 
+# Left out where nothing was said, so that such recipes read as they always did.
+_WORD_FIELDS = frozenset({"text", "text_weight", "negative"})
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -26,6 +28,9 @@ class Recipe:
     `like_sha256` of the sounds as `Sound.digest` gives them. `duration` and `tail` are seconds, a
     `duration` of None is the imitation's own. `created` is an ISO 8601 time. `device` is the kind (cpu,
     cuda, mps) on which the samples repeat exactly. `notes` say what else was done, one sentence each.
+
+    `text`, blended in by `text_weight`, and `negative` are the words of the request; a recipe without words has
+    none of the three.
     """
 
     program_version: str
@@ -48,6 +53,9 @@ class Recipe:
     like_weight: float = 1.0
     notes: tuple[str, ...] = ()
     format: int = RECIPE_FORMAT
+    text: str = ""
+    text_weight: float = 1.0
+    negative: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -63,6 +71,8 @@ class Recipe:
         """The recipe as a JSON object in ASCII, its format first, ending in a line feed."""
         names = ["format", *(field.name for field in fields(self) if field.name != "format")]
         values = {name: getattr(self, name) for name in names}
+        if not self.text and not self.negative:
+            values = {name: value for name, value in values.items() if name not in _WORD_FIELDS}
         return json.dumps(values, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
     @staticmethod
@@ -84,7 +94,8 @@ class Recipe:
                 "use the program version that wrote it."
             )
         names = {field.name for field in fields(Recipe)}
-        missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+        needed = names if _WORD_FIELDS & set(values) else names - _WORD_FIELDS
+        missing, unknown = sorted(needed - set(values)), sorted(set(values) - names)
         if missing:
             raise RequestError(
                 f"{where} lacks {', '.join(missing)}: give a complete recipe, as it lies beside a clip."
@@ -227,6 +238,9 @@ _RULES: dict[str, _Rule] = {
     "like": ("the path of a sound or null", _or_none(_is_text), _same),
     "like_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "like_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
+    "text": ("text", lambda value: isinstance(value, str), _same),
+    "text_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
+    "negative": ("text", lambda value: isinstance(value, str), _same),
     "notes": ("a list of texts", _is_notes, _same),
     "format": (f"{RECIPE_FORMAT}", lambda value: _is_whole(value, RECIPE_FORMAT, RECIPE_FORMAT), int),
 }
