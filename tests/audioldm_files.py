@@ -154,3 +154,18 @@ def write_checkpoint(path: Path, state: Mapping[str, Tensor], **beside: Any) -> 
     """As torch.save writes a published file."""
     torch.save({"state_dict": dict(state), **beside}, path)
     return path
+
+
+def stirred(parts: dict[str, nn.Module]) -> dict[str, nn.Module]:
+    """The same networks with weights from which a clip depends on its seed and on its condition."""
+    draw = torch.Generator().manual_seed(9)
+    with torch.no_grad():
+        for network in parts.values():
+            for value in network.parameters():
+                value.add_(0.03 * torch.randn(value.shape, generator=draw))
+        # Without biases and with the level kept from layer to layer, or no mel is heard through them.
+        for name, value in parts["vocoder"].named_parameters():
+            fan = value.shape[0] * value.shape[2] / 2 if "upsampler" in name and value.ndim > 1 else 0.0
+            fan = fan or float(value[0].numel())
+            value.normal_(generator=draw).mul_((1.2 / fan) ** 0.5 if value.ndim > 1 else 0.0)
+    return parts

@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"sound"},
     "checkpoints": {"sound", "model"},
     "engine": {"sound", "model", "checkpoints"},
+    "reference": {"sound", "model", "checkpoints", "engine"},
     "errors": set(),
     "__init__": set(),
 }

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from vocaldm_live.sound.audio import Sound
 
 
+BACKENDS = ("own", "reference")
+
+
 def collect(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Files and the sound files of folders, in the order given, and a sentence for each that yields none."""
     from vocaldm_live.sound.audio import sound_files
@@ -103,6 +106,9 @@ def generate(
         float | None, typer.Option(metavar="E", help="Fresh noise in each step, 0 to 1. [default: 0]")
     ] = None,
     device: DeviceOption = "auto",
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="own, or reference: AudioLDM's authors' program, installed apart.")
+    ] = "own",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the clips go.")] = DEFAULT_OUT,
     bits: Annotated[int, typer.Option(metavar="N", help="16, 24, or 32 for floating point.")] = 24,
     json_lines: JsonOption = False,
@@ -127,12 +133,14 @@ def generate(
         "--sampler": sampler,
         "--eta": eta,
     }
+    if backend not in BACKENDS:
+        raise RequestError(f"backend is {backend!r}: choose one of {', '.join(BACKENDS)}.")
     if recipe is not None:
         both = [name for name, value in fixed.items() if value is not None]
         if both:
             raise RequestError(f"The recipe settles {both[0]} already: leave out one of the two.")
         with results_only(json_lines) as results:
-            return _again(recipe, files or [], preset, like, device, out, bits, json_lines, results)
+            return _again(recipe, files or [], preset, like, device, out, bits, json_lines, results, backend)
     if not files:
         raise RequestError("There is nothing to do: give imitations or folders of them, or a --recipe.")
     with results_only(json_lines) as results:
@@ -171,7 +179,7 @@ def generate(
             say(problem)
         if not paths:
             return 1
-        maker = Maker(chosen, device, open_outbox(out, bits))
+        maker = Maker(chosen, device, open_outbox(out, bits), backend)
         good = _all_clips(maker, paths, request, example, like, count, each, json_lines, results)
         return 0 if good and not problems else 1
 
@@ -225,6 +233,7 @@ def _again(
     bits: int,
     json_lines: bool,
     results: TextIO,
+    backend: str,
 ) -> int:
     """Make the clip of a recipe again; says what differs where it cannot be the same."""
     from vocaldm_live.deliver.recipe import read_recipe
@@ -259,7 +268,7 @@ def _again(
     elif like is not None:
         raise RequestError(f"The recipe {recipe_path} has no example sound: leave out --like.")
     device = _recipe_device(recipe, device)
-    maker = Maker(chosen, device, open_outbox(out, bits))
+    maker = Maker(chosen, device, open_outbox(out, bits), backend)
     request = Request(
         voice.sound,
         name=str(voice_path),

@@ -77,7 +77,9 @@ class Made:
 class Maker:
     """Turns voices into clips in an outbox; the engine is loaded for the first good one."""
 
-    def __init__(self, preset: Preset, device: str, outbox: Outbox) -> None:
+    def __init__(self, preset: Preset, device: str, outbox: Outbox, backend: str = "own") -> None:
+        """backend: `own`, or `reference`, the authors' program for imported AudioLDM presets."""
+        self.backend = backend
         self.preset = preset
         self.outbox = outbox
         self._device = device
@@ -87,7 +89,10 @@ class Maker:
     def engine(self) -> Engine:
         """The engine, loaded where it is not yet."""
         if self._engine is None:
-            from vocaldm_live.engine.engine import Engine
+            if self.backend == "reference":
+                from vocaldm_live.reference.engine import ReferenceEngine as Engine
+            else:
+                from vocaldm_live.engine.engine import Engine
 
             self._engine = Engine(self.preset, self._device)
         return self._engine
@@ -98,6 +103,8 @@ class Maker:
         with progress_bar(bar or voice.path.name) as progress:
             begun = time.perf_counter()
             clip = delivered(best_of(engine, request, candidates, progress))
+            if self.backend != "own":
+                clip = replace(clip, notes=(*clip.notes, f"Computed by the backend {self.backend}."))
             generated = time.perf_counter()
             recipe = recipe_of(clip, self.preset, engine.device.type, voice, like_path)
             credits = "; ".join(self.preset.header.credits)
