@@ -73,8 +73,10 @@ def read_audioldm(path: Path, average: bool | None = None) -> AudioLDMFile:
     states["vocoder"] = keys.without_weight_norm(vocoder)
     taken |= used
     clap = _clap_prefix(tensors)
-    for part, rename in (("clap_text", keys.clap_text_key), ("clap_audio", keys.clap_audio_key)):
-        states[part], used = keys.mapped(tensors, clap, rename) if clap else ({}, set())
+    towers = {"clap_text": ("text_branch.", keys.clap_text_key), "clap_audio": ("audio_branch.", keys.clap_audio_key)}
+    for part, (branch, rename) in towers.items():
+        there = clap is not None and any(key.startswith(clap + branch) for key in tensors)
+        states[part], used = keys.mapped(tensors, clap or "", rename) if there else ({}, set())
         taken |= used
     scale = tensors.get("scale_factor")
     if scale is None:
