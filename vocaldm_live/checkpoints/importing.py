@@ -136,6 +136,53 @@ def read_adapter(path: Path, film_width: int) -> tuple[dict[str, Tensor], dict[s
     return state, unused, "The adapter was trained in front of a model of this size."
 
 
+def header_of(
+    description: str,
+    parts: dict[str, Any],
+    bands: int,
+    latent_channels: int,
+    factor: int,
+    training: dict[str, Any],
+) -> dict[str, Any]:
+    """All that preset.yaml says of an AudioLDM whose vocoder takes so many mel bands, 64 or 256."""
+    return {
+        "format": 1,
+        "version": "1",
+        "description": description,
+        "geometry": _MELS[bands]
+        | {
+            "mel_bands": bands,
+            "fold": 1,
+            "factor": factor,
+            "latent_channels": latent_channels,
+            "mel_floor": 1e-5,
+            "mel_mean": 0.0,
+            "mel_scale": 1.0,
+        },
+        "parts": parts,
+        "schedule": {
+            "beta_start": 0.0015,
+            "beta_end": 0.0195,
+            "steps": 1000,
+            "zero_terminal_snr": False,
+            "spacing": "leading",
+        },
+        "parameters": {
+            "steps": {"default": 50, "low": 1, "high": 999},
+            "guidance": {"default": 2.5, "low": 0.0, "high": 20.0},
+            "follow": {"default": 0.0, "low": 0.0, "high": 0.0},
+            "sampler": {"default": "ddim", "choices": ["ddim", "dpm_solver_pp_2m", "deis", "ipndm"]},
+            "guidance_interval": [0.0, 1.0],
+            "guidance_rescale": 0.0,
+            "tail_seconds": 0.0,
+        },
+        "training": training,
+        "metrics": {},
+        "credits": list(CREDITS),
+        "licence": LICENCE,
+    }
+
+
 # Inside -------------------------------------------------------------------------------------------------
 
 
@@ -176,42 +223,14 @@ def _described(
     else:
         notes.append("CLAP's audio tower is not there: voices and examples are heard with --qvim and --adapter only.")
     count = sum(value.numel() for value in own["unet"].values())
-    header = {
-        "format": 1,
-        "version": "1",
-        "description": f"AudioLDM, imported from {source.name}: a UNet of {count / 1e6:.1f} million parameters.",
-        "geometry": _MELS[bands]
-        | {
-            "mel_bands": bands,
-            "fold": 1,
-            "factor": 2 ** (len(vae["channels"]) - 1),
-            "latent_channels": latent_channels,
-            "mel_floor": 1e-5,
-            "mel_mean": 0.0,
-            "mel_scale": 1.0,
-        },
-        "parts": parts,
-        "schedule": {
-            "beta_start": 0.0015,
-            "beta_end": 0.0195,
-            "steps": 1000,
-            "zero_terminal_snr": False,
-            "spacing": "leading",
-        },
-        "parameters": {
-            "steps": {"default": 50, "low": 1, "high": 999},
-            "guidance": {"default": 2.5, "low": 0.0, "high": 20.0},
-            "follow": {"default": 0.0, "low": 0.0, "high": 0.0},
-            "sampler": {"default": "ddim", "choices": ["ddim", "dpm_solver_pp_2m", "deis", "ipndm"]},
-            "guidance_interval": [0.0, 1.0],
-            "guidance_rescale": 0.0,
-            "tail_seconds": 0.0,
-        },
-        "training": {"imported_from": source.name, "scale_factor": file.scale_factor, "sha256": _digest(source)},
-        "metrics": {},
-        "credits": list(CREDITS),
-        "licence": LICENCE,
-    }
+    header = header_of(
+        f"AudioLDM, imported from {source.name}: a UNet of {count / 1e6:.1f} million parameters.",
+        parts,
+        bands,
+        latent_channels,
+        2 ** (len(vae["channels"]) - 1),
+        {"imported_from": source.name, "scale_factor": file.scale_factor, "sha256": _digest(source)},
+    )
     return header, states, notes
 
 

@@ -122,6 +122,10 @@ class Engine:
                     "ask for a shorter duration or fewer variations."
                 ) from error
 
+    def condition(self, request: ResolvedRequest) -> tuple[Tensor, Tensor]:
+        """What a request is heard as and what guidance leans from, each `[1, 512]`."""
+        return self._hearing.vector(request), self._hearing.null(request, 1)
+
     def likeness(self, clip: Clip) -> float:
         """How near a clip is to what was asked for, as the preset hears it: a cosine, for ranking candidates."""
         with self._lock, torch.inference_mode():
