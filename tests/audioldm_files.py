@@ -85,7 +85,10 @@ def published(parts: Mapping[str, nn.Module], average: bool = True) -> dict[str,
     clap = "cond_stage_model.model."
     for key, value in (*parts["clap_text"].state_dict().items(), *parts["clap_audio"].state_dict().items()):
         key = key.replace("text_model.", "text_branch.")
-        state[clap + key.replace("projection.linear1", "projection.0").replace("projection.linear2", "projection.2")] = value
+        state[
+            clap
+            + key.replace("projection.linear1", "projection.0").replace("projection.linear2", "projection.2")
+        ] = value
     state[f"{clap}text_branch.embeddings.position_ids"] = torch.arange(4)[None]
     state[f"{clap}logit_scale_a"] = torch.tensor(1.0)
     state[f"{clap}audio_branch.tscam_conv.weight"] = torch.zeros(2, 2)
@@ -97,13 +100,22 @@ def original_unet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     transformers = 2 if "down_blocks.1.attentions.3.norm.weight" in state else 1
     found: dict[str, Tensor] = {}
     ends = ("weight", "bias")
-    modules = ["in_layers.0", "in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3", "skip_connection"]
+    modules = [
+        "in_layers.0",
+        "in_layers.2",
+        "emb_layers.1",
+        "out_layers.0",
+        "out_layers.3",
+        "skip_connection",
+    ]
     inner = sorted({key.split(".attentions.")[1].split(".", 1)[1] for key in state if ".attentions." in key})
     names = [f"{stem}.{end}" for stem in keys._UNET_ENDS for end in ends]
     places = [f"{way}.{block}" for way in ("input_blocks", "output_blocks") for block in range(12)]
     for place in (*places, "middle_block"):
         for module in range(4):
-            names += [f"{place}.{module}.{inside}.{end}" for inside in (*modules, "op", "conv") for end in ends]
+            names += [
+                f"{place}.{module}.{inside}.{end}" for inside in (*modules, "op", "conv") for end in ends
+            ]
             names += [f"{place}.{module}.{inside}" for inside in inner]
     taken = set()
     for name in names:

@@ -144,7 +144,9 @@ def test_generate_with_words_and_its_recipe(place: Path, tmp_path: Path) -> None
         (("--preset", "small", "--steps", "1000"), "999"),
     ],
 )
-def test_what_is_not_possible_is_said_in_one_sentence(place: Path, options: tuple[str, ...], said: str) -> None:
+def test_what_is_not_possible_is_said_in_one_sentence(
+    place: Path, options: tuple[str, ...], said: str
+) -> None:
     code, out, err = run("generate", place / "voice.wav", *options)
     assert (code, out) == (2, "")
     assert said in err

@@ -90,7 +90,9 @@ def test_a_published_file(tmp_path: Path, state: State, parts: dict[str, nn.Modu
 
 def test_every_tensor_is_used_or_named_with_a_reason(tmp_path: Path, state: State, tokenizer: Path) -> None:
     strange = state | {"first_stage_model.mystery": torch.zeros(1)}
-    done = import_audioldm(write_checkpoint(tmp_path / "a.ckpt", strange), tmp_path / "new", tokenizer=tokenizer)
+    done = import_audioldm(
+        write_checkpoint(tmp_path / "a.ckpt", strange), tmp_path / "new", tokenizer=tokenizer
+    )
     unknown = [key for key, why in done.unused.items() if why == "unknown"]
     assert unknown == ["first_stage_model.mystery"]
     used = sum(len(part) for part in _states(done)) - 1 - 2 - 2  # null, latent statistics, mel statistics
@@ -103,7 +105,9 @@ def _states(done: Imported) -> list[dict[str, Tensor]]:
     return [load_file(path) for path in sorted(done.preset.folder.glob("*.safetensors"))]
 
 
-def test_raw_weights_on_request(tmp_path: Path, state: State, parts: dict[str, nn.Module], tokenizer: Path) -> None:
+def test_raw_weights_on_request(
+    tmp_path: Path, state: State, parts: dict[str, nn.Module], tokenizer: Path
+) -> None:
     file = write_checkpoint(tmp_path / "a.ckpt", state)
     raw = read_audioldm(file, False).states["unet"]
     assert torch.equal(raw["conv_in.weight"], parts["unet"].state_dict()["conv_in.weight"])
@@ -122,7 +126,9 @@ def test_wrapped_names(tmp_path: Path, state: State, parts: dict[str, nn.Module]
         .replace("cond_stage_model.", "cond_stage_models.0."): value
         for key, value in state.items()
     }  # fmt: skip
-    done = import_audioldm(write_checkpoint(tmp_path / "a.ckpt", wrapped), tmp_path / "new", tokenizer=tokenizer)
+    done = import_audioldm(
+        write_checkpoint(tmp_path / "a.ckpt", wrapped), tmp_path / "new", tokenizer=tokenizer
+    )
     same(load_modules(done.preset).unet.network, parts["unet"], 0.01)
     assert done.preset.header.parts.clap_audio is not None
     assert "unknown" not in done.unused.values()
@@ -131,7 +137,9 @@ def test_wrapped_names(tmp_path: Path, state: State, parts: dict[str, nn.Module]
 def test_half_precision_stays_half(tmp_path: Path, state: State, tokenizer: Path) -> None:
     halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     halves["scale_factor"] = state["scale_factor"]
-    done = import_audioldm(write_checkpoint(tmp_path / "a.ckpt", halves), tmp_path / "new", tokenizer=tokenizer)
+    done = import_audioldm(
+        write_checkpoint(tmp_path / "a.ckpt", halves), tmp_path / "new", tokenizer=tokenizer
+    )
     sizes = (done.preset.folder / "unet.safetensors").stat().st_size
     assert sizes < 2.2 * sum(v.numel() for k, v in halves.items() if k.startswith("model.diffusion_model."))
     assert load_modules(done.preset).unet.network.conv_in.weight.dtype == torch.float32
@@ -141,7 +149,9 @@ def test_weight_norm_and_old_pickles(
     tmp_path: Path, state: State, parts: dict[str, nn.Module], tokenizer: Path
 ) -> None:
     normed = dict(state)
-    for key in [key for key in state if key.startswith("first_stage_model.vocoder.") and key.endswith("weight")]:
+    for key in [
+        key for key in state if key.startswith("first_stage_model.vocoder.") and key.endswith("weight")
+    ]:
         value = normed.pop(key)
         normed[f"{key}_g"] = value.flatten(1).norm(dim=1)[:, None, None]
         normed[f"{key}_v"] = 3.0 * value
@@ -168,10 +178,16 @@ def hub_folder(folder: Path, parts: dict[str, nn.Module], ending: str = "safeten
         if name == "vae":  # as diffusers named them when these were converted
             old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
             for new, before in old.items():
-                state = {key.replace(f"attentions.0.{new}", f"attentions.0.{before}"): v for key, v in state.items()}
+                state = {
+                    key.replace(f"attentions.0.{new}", f"attentions.0.{before}"): v
+                    for key, v in state.items()
+                }
         stem = "diffusion_pytorch_model" if name in ("unet", "vae") else "model"
         if ending == "safetensors":
-            save_file({key: value.contiguous() for key, value in state.items()}, folder / name / f"{stem}.safetensors")
+            save_file(
+                {key: value.contiguous() for key, value in state.items()},
+                folder / name / f"{stem}.safetensors",
+            )
         else:
             stem = stem if stem != "model" else "pytorch_model"
             torch.save(state, folder / name / f"{stem}.bin")
@@ -198,7 +214,12 @@ def lightning(encoder: Encoder) -> dict[str, Any]:
     """A QVIM checkpoint as Lightning writes it, settings in a namespace."""
     settings = argparse.Namespace(project="qvim", batch_size=16, paths=[Path("a")])
     state = encoder.state_dict()
-    return {"epoch": 9, "state_dict": state, "hyper_parameters": {"config": settings}, "optimizer_states": [{}]}
+    return {
+        "epoch": 9,
+        "state_dict": state,
+        "hyper_parameters": {"config": settings},
+        "optimizer_states": [{}],
+    }
 
 
 def adapter_state(film_rows: int | None = None) -> State:
@@ -226,11 +247,15 @@ def test_encoder_and_adapter(tmp_path: Path, state: State, encoder: Encoder) -> 
         assert torch.allclose(modules.encoder.embed_reference(mel), encoder.embed_reference(mel), atol=1e-5)
         unit, layers = torch.nn.functional.normalize(heard), adapter_state()
         hidden = torch.nn.functional.linear(unit, layers["adapter.0.weight"], layers["adapter.0.bias"])
-        hidden = torch.nn.functional.layer_norm(hidden, (1024,), layers["adapter.1.weight"], layers["adapter.1.bias"])
+        hidden = torch.nn.functional.layer_norm(
+            hidden, (1024,), layers["adapter.1.weight"], layers["adapter.1.bias"]
+        )
         out = torch.nn.functional.linear(
             torch.nn.functional.gelu(hidden), layers["adapter.3.weight"], layers["adapter.3.bias"]
         )
-        out = torch.nn.functional.layer_norm(out, (512,), layers["adapter.4.weight"], layers["adapter.4.bias"])
+        out = torch.nn.functional.layer_norm(
+            out, (512,), layers["adapter.4.weight"], layers["adapter.4.bias"]
+        )
         assert torch.allclose(modules.adapter(heard), torch.nn.functional.normalize(out), atol=1e-5)
     assert any(why.startswith("the AudioSet head") for why in done.unused.values())
     assert any("only its sound can tell" in note for note in done.notes)
@@ -336,7 +361,9 @@ def _drop(state: State, begin: str) -> None:
 
 
 def _widen(state: State) -> None:
-    state["model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"] = torch.zeros(64, 1024)
+    state["model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"] = torch.zeros(
+        64, 1024
+    )
 
 
 def test_tokenizers_that_do_not_fit(tmp_path: Path, state: State, tokenizer: Path) -> None:

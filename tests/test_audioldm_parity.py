@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, AudioLDM2UNet2DConditionModel, DDIMScheduler, UNet2DConditionModel
+from audioldm_files import GEOMETRY, GEOMETRY_48K, networks, tokenizer_files
+from diffusers import AudioLDM2UNet2DConditionModel, AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from audioldm_files import GEOMETRY, GEOMETRY_48K, networks, tokenizer_files
 from vocaldm_live.checkpoints.tokens import byte_pairs, read_tokenizer
 from vocaldm_live.model.audioldm import AudioLDMUNet, head_counts, published_head_width
 from vocaldm_live.model.clap_audio import ClapAudio, clap_mel, filled
@@ -121,7 +121,9 @@ def test_guided_ddim(name: str, steps: int, eta: float) -> None:
     x = start
     for index, t in enumerate(scheduler.timesteps):
         both = torch.cat((ours.null[None], wanted))
-        null, leaned = theirs(torch.cat((x, x)), t, encoder_hidden_states=None, class_labels=both).sample.chunk(2)
+        null, leaned = theirs(
+            torch.cat((x, x)), t, encoder_hidden_states=None, class_labels=both
+        ).sample.chunk(2)
         eps = null + 2.5 * (leaned - null)
         x = scheduler.step(eps, t, x, eta=eta, variance_noise=fresh[index] if eta else None).prev_sample
     schedule = Schedule.linear_sqrt()
@@ -133,7 +135,9 @@ def test_guided_ddim(name: str, steps: int, eta: float) -> None:
         2.5,
     )
     assert tuple(scheduler.timesteps.tolist()) == schedule.leading(steps).timesteps
-    found = ddim(lean, start, schedule, schedule.leading(steps), eta=eta, noise_source=lambda step, _: fresh[step])
+    found = ddim(
+        lean, start, schedule, schedule.leading(steps), eta=eta, noise_source=lambda step, _: fresh[step]
+    )
     # Relative to the latent's size: with random weights it can grow in sampling.
     assert difference(found, x) < TOLERANCE * max(1.0, float(x.abs().max()))
 
@@ -193,7 +197,13 @@ def test_clap_text_and_its_tokenizer(tmp_path: Path) -> None:
     texts = read_tokenizer(folder, 320)
     encode = byte_pairs(texts.vocabulary, texts.merges)
     reference = tokenizers.ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    for text in ("a dog in rain", "", "don't  stop!!\n123½ 'x' ", "naïve été 日本語 🎧 e\u0301 Ⅳ", " \t leading"):
+    for text in (
+        "a dog in rain",
+        "",
+        "don't  stop!!\n123½ 'x' ",
+        "naïve été 日本語 🎧 e\u0301 Ⅳ",
+        " \t leading",
+    ):
         tokens = encode(text)
         assert tokens == [0, *reference.encode(text).ids, 2]
         padded = torch.tensor([tokens + [1] * (60 - len(tokens))])
@@ -253,7 +263,12 @@ def laion_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize(
     ("first", "at_48k", "parameters"),
-    [(128, False, 185_036_552), (192, False, 415_954_568), (256, False, 739_139_080), (128, True, 262_699_152)],
+    [
+        (128, False, 185_036_552),
+        (192, False, 415_954_568),
+        (256, False, 739_139_080),
+        (128, True, 262_699_152),
+    ],
 )
 def test_the_published_sizes(first: int, at_48k: bool, parameters: int) -> None:
     channels = [first * factor for factor in (1, 2, 3, 5)]

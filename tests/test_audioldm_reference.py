@@ -25,7 +25,8 @@ from vocaldm_live.sound.audio import Sound
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("audioldm", "einops", "progressbar"))
 needs_package = pytest.mark.skipif(
-    not INSTALLED and not os.environ.get("VOCALDM_CI"), reason=f"the package audioldm is not installed: {INSTALL}"
+    not INSTALLED and not os.environ.get("VOCALDM_CI"),
+    reason=f"the package audioldm is not installed: {INSTALL}",
 )
 
 

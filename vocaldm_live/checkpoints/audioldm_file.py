@@ -73,14 +73,19 @@ def read_audioldm(path: Path, average: bool | None = None) -> AudioLDMFile:
     states["vocoder"] = keys.without_weight_norm(vocoder)
     taken |= used
     clap = _clap_prefix(tensors)
-    towers = {"clap_text": ("text_branch.", keys.clap_text_key), "clap_audio": ("audio_branch.", keys.clap_audio_key)}
+    towers = {
+        "clap_text": ("text_branch.", keys.clap_text_key),
+        "clap_audio": ("audio_branch.", keys.clap_audio_key),
+    }
     for part, (branch, rename) in towers.items():
         there = clap is not None and any(key.startswith(clap + branch) for key in tensors)
         states[part], used = keys.mapped(tensors, clap or "", rename) if there else ({}, set())
         taken |= used
     scale = tensors.get("scale_factor")
     if scale is None:
-        raise PresetError(f"{path} has no scale_factor, without which its latents mean nothing: name another file.")
+        raise PresetError(
+            f"{path} has no scale_factor, without which its latents mean nothing: name another file."
+        )
     unused = {key: _why(key) for key in tensors if key not in taken and key != "scale_factor"}
     return AudioLDMFile(states, float(scale.reshape(-1)[0]), unused=unused, notes=[note])
 
@@ -131,7 +136,9 @@ def _not_audioldm(path: Path, tensors: Mapping[str, Tensor]) -> str:
 
 def _read_folder(folder: Path, average: bool | None) -> AudioLDMFile:
     if average is not None:
-        raise PresetError(f"{folder} has one set of weights: leave out --ema and --raw, which choose in a .ckpt.")
+        raise PresetError(
+            f"{folder} has one set of weights: leave out --ema and --raw, which choose in a .ckpt."
+        )
     configs = {name: _config(folder / name) for name in ("unet", "vae", "vocoder")}
     unet = _part(folder, "unet")
     states = {
@@ -147,17 +154,23 @@ def _read_folder(folder: Path, average: bool | None) -> AudioLDMFile:
         tensors = _part(folder, "text_encoder")
         states["clap_text"], used = keys.mapped(tensors, "", keys.clap_text_key)
         # A whole ClapModel stands there in some folders.
-        unused = {f"text_encoder/{key}": "no part of an embedding of text" for key in tensors if key not in used}
+        unused = {
+            f"text_encoder/{key}": "no part of an embedding of text" for key in tensors if key not in used
+        }
     for buffer in ("mean", "scale"):
         if states["vocoder"].pop(buffer, None) is not None:
             unused[f"vocoder/{buffer}"] = "the mel is not normalised"
     scale = configs["vae"].get("scaling_factor")
     if not isinstance(scale, (int, float)) or isinstance(scale, bool) or not scale > 0:
-        raise PresetError(f"{folder / 'vae' / 'config.json'} has no scaling_factor: download the folder again.")
+        raise PresetError(
+            f"{folder / 'vae' / 'config.json'} has no scaling_factor: download the folder again."
+        )
     notes = []
     heads = configs["unet"].get("attention_head_dim")
     if heads is not None:
-        notes.append(f"The folder's attention_head_dim, {heads}, was not used: heads are counted as the original does.")
+        notes.append(
+            f"The folder's attention_head_dim, {heads}, was not used: heads are counted as the original does."
+        )
     rates = configs["vocoder"].get("upsample_rates")
     plain = isinstance(rates, list) and all(isinstance(rate, int) and rate > 0 for rate in rates)
     tokenizer = folder / "tokenizer"
@@ -189,7 +202,9 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PresetError(f"{path} is missing, so that folder is no AudioLDM folder: download it whole.") from None
+        raise PresetError(
+            f"{path} is missing, so that folder is no AudioLDM folder: download it whole."
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise PresetError(f"{path} is not readable JSON ({one_line(error)}): download it again.") from error
     if not isinstance(plain, dict):

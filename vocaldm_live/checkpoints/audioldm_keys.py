@@ -96,7 +96,10 @@ def vae_key(key: str, levels: int) -> str | None:
     found = re.fullmatch(r"(encoder|decoder)\.(.+)", key)
     if not found:
         return None
-    half, rest = found[1], found[2].replace("norm_out.", "conv_norm_out.").replace("nin_shortcut", "conv_shortcut")
+    half, rest = (
+        found[1],
+        found[2].replace("norm_out.", "conv_norm_out.").replace("nin_shortcut", "conv_shortcut"),
+    )
     if re.fullmatch(r"(conv_in|conv_out|conv_norm_out)\.(weight|bias)", rest):
         return f"{half}.{rest}"
     inner = re.fullmatch(r"mid\.block_([12])\.(.+)", rest)
@@ -125,7 +128,11 @@ def vae_modern(key: str) -> str:
 def vocoder_key(key: str) -> str | None:
     """The own name of an original HiFi-GAN tensor, weight norm left in it."""
     key = re.sub(r"^ups\.", "upsampler.", key)
-    return key if re.match(r"(conv_pre|upsampler\.\d+|resblocks\.\d+\.convs[12]\.\d+|conv_post)\.", key) else None
+    return (
+        key
+        if re.match(r"(conv_pre|upsampler\.\d+|resblocks\.\d+\.convs[12]\.\d+|conv_post)\.", key)
+        else None
+    )
 
 
 def clap_text_key(key: str) -> str | None:
@@ -169,7 +176,10 @@ def without_kernels(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def without_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Direction and length of each weight (arXiv 1602.07868, by either of torch's names) multiplied out."""
-    pairs = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
+    pairs = (
+        ("weight_g", "weight_v"),
+        ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+    )
     plain = dict(state)
     for lengths, directions in pairs:
         for key in [key for key in state if key.endswith(lengths)]:
@@ -181,7 +191,9 @@ def without_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _projection(key: str) -> str:
-    return re.sub(r"^(text|audio)_projection\.([02])\.", lambda m: f"{m[1]}_projection.linear{1 + int(m[2]) // 2}.", key)
+    return re.sub(
+        r"^(text|audio)_projection\.([02])\.", lambda m: f"{m[1]}_projection.linear{1 + int(m[2]) // 2}.", key
+    )
 
 
 def _split(key: str) -> tuple[str, str]:

@@ -39,7 +39,9 @@ def read_foreign(path: Path) -> dict[str, Tensor]:
     weights, or no weights at all.
     """
     if path.is_dir():
-        raise PresetError(f"{path} is a folder: name a checkpoint file, or a folder with unet/ and vae/ in it.")
+        raise PresetError(
+            f"{path} is a folder: name a checkpoint file, or a folder with unet/ and vae/ in it."
+        )
     start = _start(path)
     if is_safetensors(start):
         found: Any = _read_safetensors(path)
@@ -80,7 +82,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise PresetError(f"{path} is damaged or cut short ({one_line(error)}): download it again.") from error
+        raise PresetError(
+            f"{path} is damaged or cut short ({one_line(error)}): download it again."
+        ) from error
 
 
 def _read_torch(path: Path, mapped: bool) -> Any:
@@ -97,7 +101,16 @@ def _read_torch(path: Path, mapped: bool) -> Any:
                 "export its state_dict as safetensors."
             ) from error
         raise PresetError(f"{path} is damaged or no checkpoint of torch: {ADVICE}.") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+    ) as error:
         raise PresetError(f"{path} is damaged or cut short: download it again.") from error
 
 

@@ -142,7 +142,9 @@ class Parts(_Strict):
         elif (self.adapter is not None) > (self.encoder is not None) or isinstance(self.adapter, AdapterPart):
             raise ValueError("have an adapter without its encoder, or of another kind than vocaldm")
         elif self.adapter is None and self.clap_text is None and self.clap_audio is None:
-            raise ValueError("have neither encoder and adapter nor clap_text nor clap_audio, so nothing is heard")
+            raise ValueError(
+                "have neither encoder and adapter nor clap_text nor clap_audio, so nothing is heard"
+            )
         return self
 
     @model_validator(mode="after")

@@ -93,7 +93,9 @@ def read_encoder(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], dict[st
     tensors = read_foreign(path)
     shared = "features.0.0.weight" in tensors
     if not shared and "imitation_encoder.features.0.0.weight" not in tensors:
-        raise PresetError(f"{path} is no QVIM checkpoint and no mn10 (its tensors begin with {next(iter(tensors))}).")
+        raise PresetError(
+            f"{path} is no QVIM checkpoint and no mn10 (its tensors begin with {next(iter(tensors))})."
+        )
     state, unused = {}, {}
     for key, value in tensors.items():
         own = f"imitation_encoder.{key}" if shared else key
@@ -117,7 +119,9 @@ def read_adapter(path: Path, film_width: int) -> tuple[dict[str, Tensor], dict[s
         if found:
             state[f"layers.{found[1]}.{found[2]}"] = value
         else:
-            unused[key] = "trained beside layers that the file lacks" if "film" in key else "no part of the adapter"
+            unused[key] = (
+                "trained beside layers that the file lacks" if "film" in key else "no part of the adapter"
+            )
     for key, wanted in ADAPTER_SHAPES.items():
         found_shape = tuple(state[f"layers.{key}"].shape) if f"layers.{key}" in state else None
         if found_shape != wanted:
@@ -127,7 +131,11 @@ def read_adapter(path: Path, film_width: int) -> tuple[dict[str, Tensor], dict[s
             )
     film = next((value for key, value in tensors.items() if key.endswith("film_emb.weight")), None)
     if film is None:
-        return state, unused, "The adapter does not say for which model it was trained: only its sound can tell."
+        return (
+            state,
+            unused,
+            "The adapter does not say for which model it was trained: only its sound can tell.",
+        )
     if film.shape[0] != film_width:
         raise PresetError(
             f"{path} was trained in front of an AudioLDM of another size (its film_emb has {film.shape[0]} rows and "
@@ -197,7 +205,9 @@ def _described(
     vae, latent_channels = sizes.vae_part(file.states["vae"], source)
     vocoder, bands = sizes.vocoder_part(file.states["vocoder"], file.rates, source)
     if bands not in _MELS:
-        raise PresetError(f"{source} has a vocoder of {bands} mel bands where AudioLDM's have 64 or 256: name another.")
+        raise PresetError(
+            f"{source} has a vocoder of {bands} mel bands where AudioLDM's have 64 or 256: name another."
+        )
     own = file.states
     states = {
         "unet": _within("network", own["unet"]) | {"null": _null(own["clap_text"], source)},
@@ -210,7 +220,9 @@ def _described(
     }
     parts: dict[str, Any] = {"unet": unet, "vae": vae, "vocoder": vocoder}
     if texts is None:
-        notes.append("Words are not understood: give --tokenizer a folder with roberta-base's vocab.json, merges.txt.")
+        notes.append(
+            "Words are not understood: give --tokenizer a folder with roberta-base's vocab.json, merges.txt."
+        )
     else:
         parts["clap_text"] = sizes.clap_text_part(own["clap_text"], source) | {
             "vocabulary": _text_file("vocab.json", texts.vocabulary),
@@ -221,7 +233,9 @@ def _described(
         parts["clap_audio"] = sizes.clap_audio_part(own["clap_audio"], source)
         states["clap_audio"] = own["clap_audio"]
     else:
-        notes.append("CLAP's audio tower is not there: voices and examples are heard with --qvim and --adapter only.")
+        notes.append(
+            "CLAP's audio tower is not there: voices and examples are heard with --qvim and --adapter only."
+        )
     count = sum(value.numel() for value in own["unet"].values())
     header = header_of(
         f"AudioLDM, imported from {source.name}: a UNet of {count / 1e6:.1f} million parameters.",

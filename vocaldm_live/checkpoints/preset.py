@@ -106,7 +106,9 @@ class Modules:
     def adapter(self) -> Adapter:
         """From the encoder's embedding to a condition, with the null that guidance leans from."""
         if self.any_adapter is None:
-            raise RequestError("This preset has no adapter: import it with --adapter, or use the preset house.")
+            raise RequestError(
+                "This preset has no adapter: import it with --adapter, or use the preset house."
+            )
         return self.any_adapter  # type: ignore[return-value]
 
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 State = Mapping[str, "Tensor"]
 # HiFi-GAN's kernels, whose shapes are there, and its rates, which no shape tells.
-RATES = {(16, 16, 8, 4, 4): (5, 4, 2, 2, 2), (12, 10, 8, 4, 4): (6, 5, 4, 2, 2)}
+RATES: dict[tuple[int, ...], tuple[int, ...]] = {
+    (16, 16, 8, 4, 4): (5, 4, 2, 2, 2),
+    (12, 10, 8, 4, 4): (6, 5, 4, 2, 2),
+}
 VECTOR, ROBERTA_HEAD = 512, 64
 
 
@@ -30,7 +33,9 @@ def unet_part(state: State, where: object) -> dict[str, Any]:
     channels = levels(state, "down_blocks.{}.resnets.0.conv1.weight", where)
     crossed = state.get("down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight")
     if crossed is not None and len(channels) > 1 and crossed.shape[1] != channels[1]:
-        raise PresetError(f"{where} is steered by cross-attention, as AudioLDM 2's are: name an AudioLDM 1 model.")
+        raise PresetError(
+            f"{where} is steered by cross-attention, as AudioLDM 2's are: name an AudioLDM 1 model."
+        )
     layers = count(state, r"down_blocks\.0\.resnets\.(\d+)\.")
     return {
         "kind": "audioldm",
@@ -57,7 +62,9 @@ def vocoder_part(state: State, rates: tuple[int, ...] | None, where: object) -> 
     kernels = tuple(shape(state, f"upsampler.{stage}.weight", where)[2] for stage in range(stages))
     rates = RATES.get(kernels) if rates is None else rates
     if rates is None:
-        raise PresetError(f"{where} has a vocoder with kernels {list(kernels)}, which no AudioLDM has: name another.")
+        raise PresetError(
+            f"{where} has a vocoder with kernels {list(kernels)}, which no AudioLDM has: name another."
+        )
     blocks = count(state, r"resblocks\.(\d+)\.") // max(1, stages)
     convolutions = count(state, r"resblocks\.0\.convs1\.(\d+)\.")
     part = {
@@ -65,7 +72,9 @@ def vocoder_part(state: State, rates: tuple[int, ...] | None, where: object) -> 
         "channels": channels,
         "rates": rates,
         "kernels": kernels,
-        "block_kernels": [shape(state, f"resblocks.{block}.convs1.0.weight", where)[2] for block in range(blocks)],
+        "block_kernels": [
+            shape(state, f"resblocks.{block}.convs1.0.weight", where)[2] for block in range(blocks)
+        ],
         "block_dilations": [[1 + 2 * place for place in range(convolutions)]] * blocks,
         "slope": 0.1,
         "padding": "half",
@@ -91,12 +100,16 @@ def clap_text_part(state: State, where: object) -> dict[str, Any]:
 def clap_audio_part(state: State, where: object) -> dict[str, Any]:
     """CLAP's audio tower: HTSAT-tiny in the s and l models, HTSAT-base in m and at 48 kHz."""
     stages = count(state, r"audio_branch\.layers\.(\d+)\.")
-    tables = [f"audio_branch.layers.{stage}.blocks.0.attn.relative_position_bias_table" for stage in range(stages)]
+    tables = [
+        f"audio_branch.layers.{stage}.blocks.0.attn.relative_position_bias_table" for stage in range(stages)
+    ]
     ways = shape(state, tables[0] if tables else "audio_branch.layers.0", where)[0]
     return {
         "kind": "clap-audio",
         "width": shape(state, "audio_branch.patch_embed.proj.weight", where)[0],
-        "depths": [count(state, rf"audio_branch\.layers\.{stage}\.blocks\.(\d+)\.") for stage in range(stages)],
+        "depths": [
+            count(state, rf"audio_branch\.layers\.{stage}\.blocks\.(\d+)\.") for stage in range(stages)
+        ],
         "heads": [shape(state, table, where)[1] for table in tables],
         "window": (math.isqrt(ways) + 1) // 2,
     }
@@ -105,7 +118,9 @@ def clap_audio_part(state: State, where: object) -> dict[str, Any]:
 def shape(state: State, key: str, where: object) -> tuple[int, ...]:
     """A tensor's shape; raises PresetError where it is not there."""
     if key not in state:
-        raise PresetError(f"{where} lacks {key}, which every AudioLDM has: it is another model, or not whole.")
+        raise PresetError(
+            f"{where} lacks {key}, which every AudioLDM has: it is another model, or not whole."
+        )
     return tuple(state[key].shape)
 
 

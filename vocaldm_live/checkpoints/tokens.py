@@ -42,7 +42,9 @@ def read_tokenizer(folder: Path, size: int) -> TokenizerTexts:
         most = max(vocabulary.values(), default=0)
         byte_pairs(texts.vocabulary, texts.merges)("a")
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise PresetError(f"{folder} holds no usable tokenizer ({one_line(error)}): download it again.") from error
+        raise PresetError(
+            f"{folder} holds no usable tokenizer ({one_line(error)}): download it again."
+        ) from error
     if most >= size:
         raise PresetError(
             f"{folder} has a tokenizer with {most + 1} tokens and CLAP's text tower knows {size}: give roberta-base's."

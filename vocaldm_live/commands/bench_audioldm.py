@@ -45,7 +45,9 @@ def bench_audioldm(
     if missing:
         raise RequestError(f"{missing[0]} is not installed: pip install diffusers transformers.")
     with results_only(json_lines) as results, tempfile.TemporaryDirectory(prefix="vocaldm-bench-") as folder:
-        chosen = random_preset(Path(folder) / "random", WIDTHS[size]) if preset is None else open_preset(preset)
+        chosen = (
+            random_preset(Path(folder) / "random", WIDTHS[size]) if preset is None else open_preset(preset)
+        )
         report = compare(chosen, seconds, steps, guidance, runs)
         print(json.dumps(report) if json_lines else _text(report), file=results, flush=True)
     return 0
@@ -61,7 +63,9 @@ def compare(preset: Preset, seconds: float, steps: int, guidance: float, runs: i
     from vocaldm_live.model.samplers import SeededNoise
     from vocaldm_live.sound.audio import Sound
 
-    voice = Sound(np.random.default_rng(0).standard_normal(round(48000 * seconds)).astype(np.float32) * 0.1, 48000)
+    voice = Sound(
+        np.random.default_rng(0).standard_normal(round(48000 * seconds)).astype(np.float32) * 0.1, 48000
+    )
     engine = Engine(preset, "cpu")
     request = Request(voice, steps=steps, guidance=guidance, tail=0.0)
     resolved = resolve(request, preset.header)
@@ -114,7 +118,12 @@ def pipeline(engine: Engine) -> Any:
     import torch
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from diffusers.pipelines.deprecated.audioldm.pipeline_audioldm import AudioLDMPipeline
-    from transformers import ClapTextConfig, ClapTextModelWithProjection, SpeechT5HifiGan, SpeechT5HifiGanConfig
+    from transformers import (
+        ClapTextConfig,
+        ClapTextModelWithProjection,
+        SpeechT5HifiGan,
+        SpeechT5HifiGanConfig,
+    )
 
     from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
     from vocaldm_live.checkpoints.vocoder_parts import HiFiGANPart
@@ -161,17 +170,27 @@ def pipeline(engine: Engine) -> Any:
             normalize_before=False,
         )
     )
-    for network, own in ((unet, modules.unet.network), (vae, modules.vae.network), (vocoder, modules.vocoder)):
+    pairs: list[tuple[Any, Any]] = [
+        (unet, modules.unet.network),
+        (vae, modules.vae.network),
+        (vocoder, modules.vocoder),
+    ]
+    for network, own in pairs:
         # Rows, as diffusers has them after loading; ours stand channels last.
-        state = {key: value.clone(memory_format=torch.contiguous_format) for key, value in own.state_dict().items()}
+        state = {
+            key: value.clone(memory_format=torch.contiguous_format) for key, value in own.state_dict().items()
+        }
         network.load_state_dict(state, strict=True)
         network.eval()
-    tiny = ClapTextConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    tiny = ClapTextConfig(
+        vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
+    )
     scheduler = DDIMScheduler(
         1000, 0.0015, 0.0195, "scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
     )
     text = ClapTextModelWithProjection(tiny)  # asked for its type alone: the condition is given
-    made = AudioLDMPipeline(vae, text, None, unet, scheduler, vocoder)
+    build: Any = AudioLDMPipeline
+    made = build(vae, text, None, unet, scheduler, vocoder)
     made.set_progress_bar_config(disable=True)
     return made
 
@@ -209,7 +228,12 @@ def random_preset(folder: Path, width: int) -> Preset:
     }
     header = header_of("Random weights.", parts, 64, 8, 4, {"imported_from": "nothing"})
     geometry = header["geometry"]
-    kinds = {"unet": AudioLDMUNetPart, "vae": AudioLDMVAEPart, "vocoder": HiFiGANPart, "clap_audio": ClapAudioPart}
+    kinds: dict[str, Any] = {
+        "unet": AudioLDMUNetPart,
+        "vae": AudioLDMVAEPart,
+        "vocoder": HiFiGANPart,
+        "clap_audio": ClapAudioPart,
+    }
     states = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -237,7 +261,8 @@ def _difference(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def _text(report: dict[str, Any]) -> str:
     rows = [
-        (name, f"{report['median_ms'][name]:.0f}", f"{report['least_ms'][name]:.0f}") for name in report["median_ms"]
+        (name, f"{report['median_ms'][name]:.0f}", f"{report['least_ms'][name]:.0f}")
+        for name in report["median_ms"]
     ]
     return "\n".join(
         [

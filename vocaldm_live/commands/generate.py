@@ -79,16 +79,20 @@ def generate(
         float | None, typer.Option(metavar="W", help="How much of it, 0 to 1. [default: 1]")
     ] = None,
     text: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="Words for the sound, where the preset understands them.")
+        str | None,
+        typer.Option(metavar="WORDS", help="Words for the sound, where the preset understands them."),
     ] = None,
     text_weight: Annotated[
-        float | None, typer.Option(metavar="W", help="How much of them, 0 to 1; less keeps the voice. [default: 1]")
+        float | None,
+        typer.Option(metavar="W", help="How much of them, 0 to 1; less keeps the voice. [default: 1]"),
     ] = None,
     negative: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="What it should not be, where the preset understands words.")
+        str | None,
+        typer.Option(metavar="WORDS", help="What it should not be, where the preset understands words."),
     ] = None,
     candidates: Annotated[
-        int | None, typer.Option(metavar="N", help="Make N and keep the one most like what was asked. [default: 1]")
+        int | None,
+        typer.Option(metavar="N", help="Make N and keep the one most like what was asked. [default: 1]"),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="S", help="What the noise starts from. [default: 0]")
@@ -107,7 +111,8 @@ def generate(
     ] = None,
     device: DeviceOption = "auto",
     backend: Annotated[
-        str, typer.Option(metavar="NAME", help="own, or reference: AudioLDM's authors' program, installed apart.")
+        str,
+        typer.Option(metavar="NAME", help="own, or reference: AudioLDM's authors' program, installed apart."),
     ] = "own",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the clips go.")] = DEFAULT_OUT,
     bits: Annotated[int, typer.Option(metavar="N", help="16, 24, or 32 for floating point.")] = 24,

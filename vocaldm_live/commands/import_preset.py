@@ -18,7 +18,9 @@ SHOWN = 12
 
 
 def import_preset(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An AudioLDM .ckpt, or its folder from the Hub.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An AudioLDM .ckpt, or its folder from the Hub.")
+    ],
     name: Annotated[str, typer.Option(metavar="NAME", help="What the preset is called.")],
     qvim: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A QVIM checkpoint, or EfficientAT's mn10_as.")
@@ -50,7 +52,9 @@ def import_preset(
         try:
             report.write_text("".join(f"{key}\t{why}\n" for key, why in sorted(done.unused.items())))
         except OSError as error:
-            raise PresetError(f"{report} cannot be written ({error.strerror}): make its folder writable.") from error
+            raise PresetError(
+                f"{report} cannot be written ({error.strerror}): make its folder writable."
+            ) from error
         print(f"{len(done.unused)} tensors were not used, each named in {report}:")
         for line in summary(done.unused):
             print(f"  {line}")

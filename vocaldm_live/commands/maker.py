@@ -89,16 +89,28 @@ class Maker:
     def engine(self) -> Engine:
         """The engine, loaded where it is not yet."""
         if self._engine is None:
-            if self.backend == "reference":
-                from vocaldm_live.reference.engine import ReferenceEngine as Engine
-            else:
-                from vocaldm_live.engine.engine import Engine
+            from vocaldm_live.engine.engine import Engine
 
-            self._engine = Engine(self.preset, self._device)
+            kind: type[Engine] = Engine
+            if self.backend == "reference":
+                from vocaldm_live.reference.engine import ReferenceEngine
+
+                kind = ReferenceEngine
+            self._engine = kind(self.preset, self._device)
         return self._engine
 
-    def make(self, voice: Voice, request: Request, like_path: Path | None = None, bar: str = "", candidates: int = 1) -> Made:
-        """Generate and publish one clip, the best of `candidates`; raises VocalDMError. `bar`: the progress bar's title."""
+    def make(
+        self,
+        voice: Voice,
+        request: Request,
+        like_path: Path | None = None,
+        bar: str = "",
+        candidates: int = 1,
+    ) -> Made:
+        """Generate and publish one clip, the best of `candidates`; raises VocalDMError.
+
+        bar: the progress bar's title.
+        """
         engine = self.engine
         with progress_bar(bar or voice.path.name) as progress:
             begun = time.perf_counter()

@@ -51,7 +51,9 @@ class Snapshot:
 
         values = self.values
         # The one slider weighs what is heard against what is asked for: the example where there is one, else words.
-        words = Words(values["text"], 0.5 if like is not None else values["strength"]) if values["text"] else None
+        words = (
+            Words(values["text"], 0.5 if like is not None else values["strength"]) if values["text"] else None
+        )
         return tuple(
             Request(
                 sound,

@@ -57,12 +57,16 @@ class ClapHearing(Hearing):
 
     def text(self, text: str) -> Tensor:
         """CLAP's embedding of a text, `[1, 512]`."""
-        return self._tensor(self._texts.get(" ".join(text.split()), lambda: self._say(" ".join(text.split()))))
+        return self._tensor(
+            self._texts.get(" ".join(text.split()), lambda: self._say(" ".join(text.split())))
+        )
 
     def sound(self, sound: Sound) -> Tensor:
         """CLAP's embedding of a sound's first ten seconds, `[1, 512]`; raises RequestError without its tower."""
         if self._audio_part is None:
-            raise RequestError(f"The preset {self.preset.name} has no CLAP audio tower: import a .ckpt that has it.")
+            raise RequestError(
+                f"The preset {self.preset.name} has no CLAP audio tower: import a .ckpt that has it."
+            )
         return self._tensor(self._sounds.get(sound.digest(), lambda: self._listen(sound)))
 
     def likeness(self, request: ResolvedRequest, sound: Sound) -> float:

@@ -50,9 +50,7 @@ class Engine:
             self._hearing: Hearing = ClapHearing(preset, self.modules, self.device)
         else:
             self._hearing = Hearing(self.modules, self.device)
-        self._denoise = denoise_from(
-            self.modules.unet, self.modules.schedule, parts.unet.prediction
-        )
+        self._denoise = denoise_from(self.modules.unet, self.modules.schedule, parts.unet.prediction)
         self._lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="sketch")
 

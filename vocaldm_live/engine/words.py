@@ -26,7 +26,9 @@ class Words:
     negative: str = ""
 
 
-def check_heard(words: Words | None, has_like: bool, unconditional: bool, header: PresetHeader) -> Words | None:
+def check_heard(
+    words: Words | None, has_like: bool, unconditional: bool, header: PresetHeader
+) -> Words | None:
     """The words, or None where there are none, for a preset that can hear what is asked; raises RequestError."""
     parts = header.parts
     if words is not None and not words.text and not words.negative:

@@ -26,7 +26,12 @@ class AudioLDMUNet(nn.Module):
     null: Tensor
 
     def __init__(
-        self, geometry: Geometry, channels: Sequence[int], layers: int, heads: Sequence[int], transformers: int
+        self,
+        geometry: Geometry,
+        channels: Sequence[int],
+        layers: int,
+        heads: Sequence[int],
+        transformers: int,
     ) -> None:
         super().__init__()
         self.network = ConditionalUNet(
@@ -48,7 +53,6 @@ class AudioLDMUNet(nn.Module):
     def null_condition(self, batch: int) -> Tensor:
         """`[batch, 512]`."""
         return self.null.expand(batch, -1)
-
 
 
 def head_counts(channels: Sequence[int], head_width: int) -> tuple[int, ...]:

@@ -161,7 +161,9 @@ class WindowAttention(nn.Module):
         bias = self.relative_position_bias_table[ways].permute(2, 0, 1)
         if mask is not None:
             bias = bias + mask[:, None]
-        heard = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(q.shape[1], *bias.shape[-3:]))
+        heard = functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=bias.expand(q.shape[1], *bias.shape[-3:])
+        )
         return self.proj(heard.transpose(2, 3).flatten(3))
 
 
@@ -179,5 +181,7 @@ def apart(side: int, window: int, shift: int) -> Tensor:
     places = torch.arange(side)
     regions = (places >= side - window).long() + (places >= side - shift).long()
     image = 3.0 * regions[:, None] + regions[None, :]
-    windows = image.unflatten(1, (-1, window)).unflatten(0, (-1, window)).transpose(1, 2).flatten(2).flatten(0, 1)
+    windows = (
+        image.unflatten(1, (-1, window)).unflatten(0, (-1, window)).transpose(1, 2).flatten(2).flatten(0, 1)
+    )
     return torch.where(windows[:, None, :] == windows[:, :, None], 0.0, -100.0)

@@ -60,14 +60,16 @@ class TextModel(nn.Module):
     ) -> None:
         super().__init__()
         self.embeddings = Embeddings(vocabulary, places, width)
-        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(Layer(width, heads, hidden) for _ in range(layers))})
+        self.encoder = nn.ModuleDict(
+            {"layer": nn.ModuleList(Layer(width, heads, hidden) for _ in range(layers))}
+        )
         self.pooler = nn.ModuleDict({"dense": nn.Linear(width, width)})
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Padding is heard by nobody."""
         there = tokens != PADDING
         x = self.embeddings(tokens, there)
-        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
+        for layer in self.encoder["layer"]:  # type: ignore[attr-defined]
             x = layer(x, there[:, None, None, :])
         return torch.tanh(self.pooler["dense"](x[:, 0]))
 

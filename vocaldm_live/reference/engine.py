@@ -39,7 +39,9 @@ class ReferenceEngine(Engine):
     ) -> Tensor:
         request, geometry = resolved[0], self.modules.geometry
         if request.sampler != "ddim":
-            raise RequestError(f"sampler is {request.sampler!r}: the reference has ddim alone, so leave it out.")
+            raise RequestError(
+                f"sampler is {request.sampler!r}: the reference has ddim alone, so leave it out."
+            )
         if 1000 % request.steps:
             raise RequestError(
                 f"steps is {request.steps}: the reference would take another number, so give one that divides 1000."

@@ -54,7 +54,9 @@ class Original:
             )
         assert isinstance(unet, AudioLDMUNetPart) and isinstance(vae, AudioLDMVAEPart)
         if unet.transformers != 1:
-            raise RequestError(f"The package audioldm has no 48 kHz model, which {preset.name} is: leave out --backend.")
+            raise RequestError(
+                f"The package audioldm has no 48 kHz model, which {preset.name} is: leave out --backend."
+            )
         self.device = device
         own = modules.unet.network.state_dict()
         self.unet = _loaded(_unet(unet, preset), lambda key: own[_known(keys.unet_key(key, 1), key)])
@@ -140,7 +142,9 @@ def _vocoder(part: HiFiGANPart, preset: Preset) -> nn.Module:
         resblock_dilation_sizes=[list(row) for row in part.block_dilations],
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of torch, about how the package normalises its weights
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # of torch, about how the package normalises its weights
         network = original("hifigan.models").Generator(settings)
     network.remove_weight_norm()
     return network
