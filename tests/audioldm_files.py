@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from vocaldm_live.checkpoints import audioldm_keys as keys
-from vocaldm_live.model.audioldm import AudioLDMUNet, head_counts
+from vocaldm_live.model.audioldm import AudioLDMUNet, AudioLDMVAE, head_counts
 from vocaldm_live.model.clap_audio import ClapAudio
 from vocaldm_live.model.clap_text import ClapText
 from vocaldm_live.model.hifi_gan import HiFiGAN
-from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.sound.geometry import Geometry
 
 GEOMETRY = Geometry(16000, 1024, 160, 64, 0.0, 8000.0, 1, 4, 8, 1e-5, 0.0, 1.0)
@@ -56,7 +55,7 @@ def networks(
         torch.manual_seed(seed)
         made: dict[str, nn.Module] = {
             "unet": AudioLDMUNet(geometry, channels, 2, heads, 2 if at_48k else 1).network,
-            "vae": MelVAE(geometry, [(128 if full else 32) * m for m in mult], 2, 32, True).network,
+            "vae": AudioLDMVAE(geometry, [(128 if full else 32) * m for m in mult], 2).network,
             "vocoder": HiFiGAN(geometry.mel_bands, voice, rates, kernels, blocks, [(1, 3, 5)] * len(blocks)),
             "clap_text": ClapText(*text),
             "clap_audio": ClapAudio(*audio),

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from vocaldm_live.checkpoints.tokens import byte_pairs, read_tokenizer
-from vocaldm_live.model.audioldm import AudioLDMUNet, head_counts, published_head_width
+from vocaldm_live.model.audioldm import AudioLDMUNet, AudioLDMVAE, head_counts, published_head_width
 from vocaldm_live.model.clap_audio import ClapAudio, clap_mel, filled
 from vocaldm_live.model.clap_text import ClapText
 from vocaldm_live.model.denoise import denoise_from
@@ -26,7 +26,6 @@ from vocaldm_live.model.samplers import ddim
 from vocaldm_live.model.schedule import Schedule
 from vocaldm_live.model.skeleton import skeletons
 from vocaldm_live.model.unet import Condition
-from vocaldm_live.model.vae import MelVAE
 
 TOLERANCE = 1e-4
 # width of the first level, heads of the others, transformers at a place, latent channels
@@ -159,7 +158,7 @@ def test_vae(at_48k: bool) -> None:
         scaling_factor=0.9,
     ).eval()
     stir(theirs)
-    ours = MelVAE(geometry, channels, 2, 32, attention=True, floored=False)
+    ours = AudioLDMVAE(geometry, channels, 2)
     ours.network.load_state_dict(theirs.state_dict(), strict=True)
     ours.latent_scale.fill_(1.0 / 0.9)
     ours.eval()

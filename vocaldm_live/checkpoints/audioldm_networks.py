@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vocaldm_live.checkpoints.audioldm_parts import (
-    GROUPS,
     AudioLDMPart,
     AudioLDMUNetPart,
     AudioLDMVAEPart,
@@ -21,15 +20,14 @@ if TYPE_CHECKING:
 def audioldm_network(geometry: Geometry, part: AudioLDMPart) -> nn.Module:
     """A part's network, its weights as they are where it is made."""
     from vocaldm_live.model.adapter import VocalDMAdapter
-    from vocaldm_live.model.audioldm import AudioLDMUNet
+    from vocaldm_live.model.audioldm import AudioLDMUNet, AudioLDMVAE
     from vocaldm_live.model.clap_audio import ClapAudio
     from vocaldm_live.model.clap_text import ClapText
-    from vocaldm_live.model.vae import MelVAE
 
     if isinstance(part, AudioLDMUNetPart):
         return AudioLDMUNet(geometry, part.channels, part.layers, part.heads, part.transformers)
     if isinstance(part, AudioLDMVAEPart):
-        return MelVAE(geometry, part.channels, part.layers, GROUPS, attention=True, floored=False)
+        return AudioLDMVAE(geometry, part.channels, part.layers)
     if isinstance(part, VocalDMAdapterPart):
         return VocalDMAdapter()
     if isinstance(part, ClapTextPart):

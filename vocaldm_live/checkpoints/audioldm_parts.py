@@ -29,7 +29,7 @@ class AudioLDMUNetPart(Weights):
 
 
 class AudioLDMVAEPart(Weights):
-    """`model.vae.MelVAE` with attention and without a floor; its statistics hold the scale factor."""
+    """`model.audioldm.AudioLDMVAE`, whose statistics hold the scale factor."""
 
     kind: Literal["audioldm-vae"]
     channels: Widths

@@ -30,6 +30,7 @@ from vocaldm_live.sound.mel import log_mel
 
 LATENT_MULTIPLE = 8
 GRIFFIN_LIM_ITERATIONS = 32
+WARM_STEPS = 4
 
 # Hears (first sample, samples, samples of the whole clip) of a clip that is being decoded.
 Listener = Callable[[int, np.ndarray, int], None]
@@ -61,7 +62,8 @@ class Engine:
         tone = (0.3 * np.sin(2 * np.pi * 220.0 * times) * np.exp(-times)).astype(np.float32)
         # Unconditional, so that a preset which hears words alone can be warmed too.
         unheard = self.modules.house_encoder is None
-        self.generate(Request(Sound(tone, 48000), "warm-up", unconditional=unheard))
+        steps = min(WARM_STEPS, int(self.preset.header.parameters.steps.default))
+        self.generate(Request(Sound(tone, 48000), "warm-up", steps=steps, unconditional=unheard))
         return time.perf_counter() - begun
 
     def generate(

@@ -1,4 +1,4 @@
-"""AudioLDM's UNet (arXiv 2301.12503): eps from a latent, a timestep and one CLAP vector."""
+"""AudioLDM's UNet, eps from a latent, a timestep and one CLAP vector, and its VAE (arXiv 2301.12503)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from vocaldm_live.model.adapter import CONDITION_SIZE
+from vocaldm_live.model.autoencoder import AutoencoderKL
 from vocaldm_live.model.conditional_unet import ConditionalUNet
 from vocaldm_live.model.unet import Condition
+from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.sound.geometry import Geometry
 
 GROUPS = 32
@@ -53,6 +55,20 @@ class AudioLDMUNet(nn.Module):
     def null_condition(self, batch: int) -> Tensor:
         """`[batch, 512]`."""
         return self.null.expand(batch, -1)
+
+
+class AudioLDMVAE(MelVAE):
+    """AudioLDM's VAE: with attention in its middles, its mels without a floor; `latent_scale` is 1 / scale factor."""
+
+    def __init__(self, geometry: Geometry, channels: Sequence[int], layers: int) -> None:
+        super().__init__(geometry, channels, layers, GROUPS)
+        self.network = AutoencoderKL(
+            geometry.fold, geometry.latent_channels, channels, layers, GROUPS, attention=True
+        )
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Scaled latent to log-mel `[batch, mel_bands, frames]`."""
+        return self.reconstruct(latent * self.latent_scale[:, None, None] + self.latent_mean[:, None, None])
 
 
 def head_counts(channels: Sequence[int], head_width: int) -> tuple[int, ...]:
