@@ -119,6 +119,19 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     return Modules(**loaded, geometry=preset.geometry, schedule=schedule)
 
 
+def load_encoder(preset: Preset, device: torch.device | str = "cpu") -> Encoder:
+    """The preset's encoder alone, in eval mode, float32, without gradients; raises PresetError as `load_modules`."""
+    part = preset.header.parts.encoder
+    path = preset.folder / part.file
+    problems = mismatches(path, read_entries(path), _expected("encoder", preset.header, preset.folder))
+    if problems:
+        raise PresetError(problems[0])
+    network: Any = _network(preset.header.geometry, part)
+    network.load_state_dict(read_tensors(path, part.sha256), strict=True, assign=True)
+    encoder: Encoder = network.eval().requires_grad_(False).to(device)
+    return encoder
+
+
 def check_preset(folder: Path | str) -> list[str]:
     """Everything wrong with a preset, one sentence each that names the file; an empty list if nothing is."""
     folder = Path(folder).resolve()

@@ -11,15 +11,11 @@ from torch import Tensor
 from vocaldm_live.checkpoints.preset import Modules
 from vocaldm_live.engine.request import ResolvedRequest
 from vocaldm_live.model.adapter import blend
-from vocaldm_live.model.encoder import normalise
-from vocaldm_live.model.encoder_mel import SAMPLE_RATE as ENCODER_RATE
-from vocaldm_live.model.encoder_mel import EncoderMel
+from vocaldm_live.model.embedder import Embedder
 from vocaldm_live.model.sketch_image import draw_sketch
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.sketch import HOP, LOUDNESS_FLOOR, SKETCH_RATE, Sketch, loosened, measure_sketch
 
-ENCODER_SECONDS = 10.0
-SHORTEST_ENCODED = 0.25
 TAIL_SLOPE_DB = -3.0
 
 
@@ -29,15 +25,11 @@ class Hearing:
     def __init__(self, modules: Modules, device: torch.device) -> None:
         self.modules = modules
         self.device = device
-        self.front_end = EncoderMel().to(device)
+        self.embedder = Embedder(modules.encoder, device)
 
     def embed(self, sound: Sound, is_imitation: bool) -> Tensor:
         """Unit embedding `[1, 960]` of the first ten seconds, by the imitation's or the reference's tower."""
-        samples = sound.at(ENCODER_RATE).samples[: int(ENCODER_SECONDS * ENCODER_RATE)]
-        samples = np.pad(samples, (0, max(0, int(SHORTEST_ENCODED * ENCODER_RATE) - len(samples))))
-        mel = self.front_end(torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device))
-        encoder = self.modules.encoder
-        return normalise(encoder.embed_imitation(mel) if is_imitation else encoder.embed_reference(mel))
+        return self.embedder.embed(sound, is_imitation)
 
     def vector(self, request: ResolvedRequest) -> Tensor:
         """The condition `[1, 512]`: voice, example, a blend of both, or the learned null."""
