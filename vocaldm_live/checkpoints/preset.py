@@ -190,23 +190,28 @@ def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
     """A part's network with weights on the meta device: shapes without memory, no random numbers drawn."""
     import torch
 
-    from vocaldm_live.model.adapter import Adapter
     from vocaldm_live.model.encoder import Encoder
-    from vocaldm_live.model.unet import SketchUNet
-    from vocaldm_live.model.vae import MelVAE
-    from vocaldm_live.model.vocoder import Vocoder
 
+    # Imported where needed: the UNet's library takes seconds, and who wants the encoder alone need not wait.
     geometry = header.build()
     with torch.device("meta"):
         if isinstance(part, EncoderPart):
             return Encoder(classifier=part.classifier, shared=part.shared_tower)
         if isinstance(part, AdapterPart):
+            from vocaldm_live.model.adapter import Adapter
+
             return Adapter()
         if isinstance(part, UNetPart):
+            from vocaldm_live.model.unet import SketchUNet
+
             width = part.head_width
             return SketchUNet(geometry, part.channels, part.layers, part.attention_from, width, part.groups)
         if isinstance(part, VAEPart):
+            from vocaldm_live.model.vae import MelVAE
+
             return MelVAE(geometry, part.channels, part.layers, part.groups)
+        from vocaldm_live.model.vocoder import Vocoder
+
         return Vocoder(geometry, part.channels, part.hidden, part.blocks)
 
 
