@@ -27,6 +27,7 @@ class Anchoring:
         if not 1 <= nearest <= MOST_NEAREST:
             raise RequestError(f"nearest is {nearest}: give a whole number from 1 to {MOST_NEAREST}.")
         self.search = search
+        self.encoder = search.encoder
         self.nearest = nearest
 
     def __call__(self, embedding: np.ndarray) -> Anchor:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -38,8 +37,14 @@ class Anchor:
         object.__setattr__(self, "vector", vector)
 
 
-# Finds the anchor of a voice by its embedding, float32 `[960]` at unit length.
-FindAnchor = Callable[[np.ndarray], Anchor]
+class FindAnchor(Protocol):
+    """Finds the anchor of a voice; `encoder` is the SHA-256 of the encoder whose embeddings it compares."""
+
+    encoder: str
+
+    def __call__(self, embedding: np.ndarray) -> Anchor:
+        """The anchor of an embedding, float32 `[960]` at unit length."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,9 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     guidance = parameters.guidance.default if request.guidance is None else request.guidance
     follow = parameters.follow.default if request.follow is None else request.follow
     sampler = parameters.sampler.default if request.sampler is None else request.sampler
+    encoder = header.parts.encoder.sha256
+    if request.anchor is not None and getattr(request.anchor, "encoder", encoder) != encoder:
+        raise RequestError("The library was indexed with another encoder than the preset's: build it again.")
     tail = parameters.tail_seconds if request.tail is None else request.tail
     if request.like is not None and request.anchor is not None:
         raise RequestError("An example sound and a library both stand in for the voice: give one of them.")
