@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +34,16 @@ class Anchoring:
     def __call__(self, embedding: np.ndarray) -> Anchor:
         """The anchor of a voice's embedding, float32 `[960]`; raises LibraryError where the index has gone."""
         from vocaldm_live.engine.request import Anchor
+        from vocaldm_live.library.search import mean_vector
 
         hits = self.search.find(embedding, self.nearest)
         root = self.search.root
         names = [
-            hit.path.relative_to(root).as_posix() + (f" from {hit.start:.0f} s" if hit.start else "")
+            Path(os.path.relpath(hit.path, root)).as_posix()
+            + (f" from {hit.start:.0f} s" if hit.start else "")
             for hit in hits
         ]
-        return Anchor(self.search.mean(hits), str(root), tuple(names))
+        return Anchor(mean_vector(hits), str(root), tuple(names))
 
 
 def open_search(index: Path, preset: Preset) -> Search:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,16 @@ BLOCK = 8192
 
 @dataclass(frozen=True)
 class Hit:
-    """A sound that was found: its place from 1, its cosine, where its nearest window begins in seconds."""
+    """A sound that was found: its place from 1, its cosine, where its nearest window begins in seconds.
+
+    And that window's vector, float32 `[width]`, as it was then: an index may be built anew meanwhile.
+    """
 
     rank: int
     path: Path
     score: float
     start: float
-    row: int
+    vector: np.ndarray = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,19 +102,11 @@ class Search:
                     path_of(snapshot.root, paths[int(snapshot.sources[at])]),
                     float(scores[at]),
                     float(snapshot.starts[at]),
-                    int(snapshot.rows[at]),
+                    np.array(snapshot.matrix[snapshot.rows[at]]),
                 )
                 for place, at in enumerate(nearest, 1)
                 if int(snapshot.sources[at]) in paths
             ]
-
-    def mean(self, hits: Sequence[Hit]) -> np.ndarray:
-        """The mean of the found windows' vectors at unit length, float32 `[width]`; RequestError without any."""
-        if not hits:
-            raise RequestError("No sound was found: nothing can stand in for the voice.")
-        rows = self._snapshot.matrix[[hit.row for hit in hits]].astype(np.float64)
-        total = rows.mean(axis=0)
-        return (total / max(float(np.linalg.norm(total)), 1e-12)).astype(np.float32)
 
     # Inside -------------------------------------------------------------------------------------------------
 
@@ -159,6 +154,14 @@ class Search:
         query = "SELECT path FROM sources WHERE id = ?"
         found = {int(source): self._database.execute(query, (int(source),)).fetchone() for source in sources}
         return {source: row[0] for source, row in found.items() if row is not None}
+
+
+def mean_vector(hits: Sequence[Hit]) -> np.ndarray:
+    """The mean of the found windows' vectors at unit length, float32 `[width]`; RequestError without any."""
+    if not hits:
+        raise RequestError("No sound was found: nothing can stand in for the voice.")
+    total = np.mean([hit.vector for hit in hits], axis=0, dtype=np.float64)
+    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), dtype=np.float32)
 
 
 def check_vectors(index: Path, space: str) -> list[str]:
