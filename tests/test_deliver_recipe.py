@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vocaldm_live.deliver.recipe import Recipe, current_time, parse_time, read_recipe
+from vocaldm_live.deliver.recipe import Recipe, current_time, pack_vector, parse_time, read_recipe
 from vocaldm_live.errors import RequestError
 
 
@@ -63,7 +63,24 @@ def test_numpy_numbers_become_plain_ones() -> None:
     assert Recipe.from_json(written.to_json()) == written
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Recipe)])
+OF_LIBRARIES = ("library", "nearest", "anchor")
+
+
+def test_only_the_recipes_of_anchored_clips_speak_of_libraries() -> None:
+    assert not set(OF_LIBRARIES) & set(json.loads(recipe().to_json()))
+    vector = np.linspace(-2, 2, 960, dtype=np.float32)
+    packed = pack_vector(vector)
+    written = recipe(library="/sounds", nearest=("a.wav", "b.wav from 20 s"), anchor=packed)
+    read = Recipe.from_json(written.to_json())
+    assert read == written and set(OF_LIBRARIES) <= set(json.loads(written.to_json()))
+    unpacked = read.anchor_vector()
+    assert unpacked is not None and pack_vector(unpacked) == packed
+    assert np.abs(unpacked - vector).max() < 1e-3 and recipe().anchor_vector() is None
+
+
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(Recipe) if field.name not in OF_LIBRARIES]
+)
 def test_a_missing_field_is_named(name: str) -> None:
     values = json.loads(recipe().to_json())
     del values[name]
@@ -102,6 +119,10 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("created", "yesterday"),
         ("notes", "loud"),
         ("notes", [1]),
+        ("library", "/sounds"),
+        ("nearest", "a.wav"),
+        ("anchor", "AAAA"),
+        ("anchor", "no base64"),
         ("program_version", None),
     ],
 )

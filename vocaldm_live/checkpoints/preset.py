@@ -119,6 +119,19 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     return Modules(**loaded, geometry=preset.geometry, schedule=schedule)
 
 
+def load_encoder(preset: Preset, device: torch.device | str = "cpu") -> Encoder:
+    """The preset's encoder alone, in eval mode, float32, without gradients; raises PresetError as `load_modules`."""
+    part = preset.header.parts.encoder
+    path = preset.folder / part.file
+    problems = mismatches(path, read_entries(path), _expected("encoder", preset.header, preset.folder))
+    if problems:
+        raise PresetError(problems[0])
+    network: Any = _network(preset.header.geometry, part)
+    network.load_state_dict(read_tensors(path, part.sha256), strict=True, assign=True)
+    encoder: Encoder = network.eval().requires_grad_(False).to(device)
+    return encoder
+
+
 def check_preset(folder: Path | str) -> list[str]:
     """Everything wrong with a preset, one sentence each that names the file; an empty list if nothing is."""
     folder = Path(folder).resolve()
@@ -187,12 +200,20 @@ def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
         if isinstance(part, EncoderPart):
             return Encoder(classifier=part.classifier, shared=part.shared_tower)
         if isinstance(part, AdapterPart):
+            from vocaldm_live.model.adapter import Adapter
+
             return Adapter()
         if isinstance(part, UNetPart):
+            from vocaldm_live.model.unet import SketchUNet
+
             width = part.head_width
             return SketchUNet(geometry, part.channels, part.layers, part.attention_from, width, part.groups)
         if isinstance(part, VAEPart):
+            from vocaldm_live.model.vae import MelVAE
+
             return MelVAE(geometry, part.channels, part.layers, part.groups)
+        from vocaldm_live.model.vocoder import Vocoder
+
         return Vocoder(geometry, part.channels, part.hidden, part.blocks)
 
 

@@ -29,6 +29,8 @@ from vocaldm_live.commands.maker import (
 from vocaldm_live.errors import DeliveryError, PresetError, RequestError, SoundError, VocalDMError
 
 if TYPE_CHECKING:
+    from vocaldm_live.checkpoints.preset import Preset
+    from vocaldm_live.commands.anchoring import Anchoring
     from vocaldm_live.deliver.recipe import Recipe
     from vocaldm_live.engine.request import Request
     from vocaldm_live.sound.audio import Sound
@@ -75,6 +77,13 @@ def generate(
     like_weight: Annotated[
         float | None, typer.Option(metavar="W", help="How much of it, 0 to 1. [default: 1]")
     ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR|INDEX", help="An indexed folder whose nearest sounds give the timbre."),
+    ] = None,
+    nearest: Annotated[
+        int | None, typer.Option(metavar="K", help="How many of them, 1 to 100. [default: 4]")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="S", help="What the noise starts from. [default: 0]")
     ] = None,
@@ -105,6 +114,8 @@ def generate(
         "--guidance": guidance,
         "--follow": follow,
         "--like-weight": like_weight,
+        "--library": library,
+        "--nearest": nearest,
         "--seed": seed,
         "--variations": variations,
         "--duration": duration,
@@ -140,8 +151,9 @@ def generate(
         check_options(request, chosen, device, count)
         if like is not None:
             example = check_imitation(read_sound(like), str(like))
-        elif like_weight is not None:
+        elif like_weight is not None and library is None:
             raise RequestError("--like-weight weighs the sound of --like: give that sound too.")
+        request = replace(request, anchor=_anchoring(library, nearest, chosen, like))
         paths, problems = collect(files)
         for problem in problems:
             say(problem)
@@ -150,6 +162,24 @@ def generate(
         maker = Maker(chosen, device, open_outbox(out, bits))
         good = _all_clips(maker, paths, request, example, like, count, json_lines, results)
         return 0 if good and not problems else 1
+
+
+def _anchoring(
+    library: Path | None, nearest: int | None, preset: Preset, like: Path | None
+) -> Anchoring | None:
+    """What finds the nearest sounds of `--library`; None without one."""
+    if library is None:
+        if nearest is not None:
+            raise RequestError("--nearest counts sounds of --library: give that folder too.")
+        return None
+    if like is not None:
+        raise RequestError("--like and --library both stand in for the voice: leave out one of them.")
+    from vocaldm_live.commands.anchoring import NEAREST, Anchoring, open_search
+    from vocaldm_live.commands.library import libraries_folder
+    from vocaldm_live.library.places import locate
+
+    search = open_search(locate(library, libraries_folder()), preset)
+    return Anchoring(search, NEAREST if nearest is None else nearest)
 
 
 def _all_clips(
@@ -202,6 +232,7 @@ def _again(
     results: TextIO,
 ) -> int:
     """Make the clip of a recipe again; says what differs where it cannot be the same."""
+    from vocaldm_live.commands.anchoring import recipe_anchor
     from vocaldm_live.deliver.recipe import read_recipe
     from vocaldm_live.engine.engine import choose_device
     from vocaldm_live.engine.request import Request
@@ -247,6 +278,7 @@ def _again(
         like_weight=recipe.like_weight,
         duration=recipe.duration,
         tail=recipe.tail,
+        anchor=recipe_anchor(recipe),
     )
     made = maker.make(voice, request, like_path)
     print(made.as_json() if json_lines else made.as_line(), file=results, flush=True)

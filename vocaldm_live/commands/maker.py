@@ -46,6 +46,7 @@ class Made:
         """The object that `--json` prints for a clip."""
         request = self.clip.request
         stages = ("encode", "sample", "decode", "write", "total")
+        near = {"nearest": list(self.nearest)} if self.nearest else {}
         return json.dumps(
             {
                 "clip": str(self.published.path),
@@ -58,6 +59,7 @@ class Made:
                 "seconds": self.clip.seconds,
                 "sample_rate": self.clip.sample_rate,
                 "timings_ms": {stage: round(self.timings_ms[stage], 3) for stage in stages},
+                **near,
             }
         )
 
@@ -67,7 +69,13 @@ class Made:
         return (
             f"{self.voice.path.name} -> {short_path(self.published.path)}  ({self.clip.seconds:.2f} s, "
             f"seed {self.clip.request.seed}, {self.timings_ms['total']:.0f} ms{guard})"
+            + (f"  near {', '.join(self.nearest)}" if self.nearest else "")
         )
+
+    @property
+    def nearest(self) -> tuple[str, ...]:
+        """The library's sounds that stood in for the voice."""
+        return getattr(self.clip.request.anchor, "nearest", ())
 
 
 class Maker:
@@ -108,9 +116,10 @@ class Maker:
 
 def recipe_of(clip: Clip, preset: Preset, device: str, voice: Voice, like_path: Path | None) -> Recipe:
     """What makes `clip` again."""
-    from vocaldm_live.deliver.recipe import Recipe, current_time
+    from vocaldm_live.deliver.recipe import Recipe, current_time, pack_vector
 
-    request = clip.request
+    request, anchor = clip.request, clip.request.anchor
+    assert anchor is None or not callable(anchor)
     has_like = request.like is not None and like_path is not None
     return Recipe(
         program_version=__version__,
@@ -132,6 +141,9 @@ def recipe_of(clip: Clip, preset: Preset, device: str, voice: Voice, like_path: 
         like_sha256=request.like.digest() if has_like and request.like else None,
         like_weight=request.like_weight,
         notes=clip.notes,
+        library=anchor.library if anchor is not None else None,
+        nearest=anchor.nearest if anchor is not None else (),
+        anchor=pack_vector(anchor.vector) if anchor is not None else None,
     )
 
 

@@ -12,7 +12,7 @@ from vocaldm_live.osc.table import LARGEST_SEED, OscError, Value
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
-    from vocaldm_live.engine.request import Request
+    from vocaldm_live.engine.request import FindAnchor, Request
     from vocaldm_live.sound.audio import Sound
 
 START: dict[str, Value] = {
@@ -44,7 +44,14 @@ class Snapshot:
             first = secrets.randbelow(LARGEST_SEED - 16)
         return tuple((first + index) % (LARGEST_SEED + 1) for index in range(self.values["variations"]))
 
-    def requests(self, sound: Sound, name: str, request_id: str, like: Sound | None) -> tuple[Request, ...]:
+    def requests(
+        self,
+        sound: Sound,
+        name: str,
+        request_id: str,
+        like: Sound | None,
+        anchor: FindAnchor | None = None,
+    ) -> tuple[Request, ...]:
         """The requests of one gesture, a seed each."""
         from vocaldm_live.engine.request import Request
 
@@ -63,6 +70,7 @@ class Snapshot:
                 values["strength"],
                 values["duration"] or None,
                 id=request_id,
+                anchor=anchor,
             )
             for seed in self.seeds()
         )

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vocaldm_live.checkpoints.preset import Preset
+    from vocaldm_live.commands.anchoring import Anchoring
+    from vocaldm_live.daemon.library import Library
     from vocaldm_live.deliver.gestures import Gestures
     from vocaldm_live.deliver.history import Entry, History
     from vocaldm_live.deliver.outbox import Outbox, PublishedClip
@@ -61,6 +63,7 @@ class Session:
         tell: Tell,
         audio: AudioSender,
         roots: Roots,
+        library: Library,
         length: int = 8,
     ) -> None:
         self.controls = controls
@@ -71,6 +74,7 @@ class Session:
         self._streams = Streams(audio)
         self._undelivered = Undelivered()
         self._roots = roots
+        self._library = library
         self._lock = threading.Lock()
         self._number = 0
         self._recent: OrderedDict[str, Gesture] = OrderedDict()
@@ -104,7 +108,9 @@ class Session:
         request_id = request_id or self.new_id(imitation.source)
         gesture = Gesture(imitation, *self._liked())
         snapshot = snapshot or self.controls.snapshot()
-        requests = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like)
+        requests = snapshot.requests(
+            imitation.sound, imitation.name, request_id, gesture.like, self._anchoring(gesture)
+        )
         self._submit(request_id, requests, gesture)
         return request_id
 
@@ -116,20 +122,19 @@ class Session:
             entry = self.history.get(clip_id)
             gesture = self._gesture_of(entry)
         else:
-            with self._lock:
-                last = next(reversed(self._recent.values()), None)
-            if last is None:
-                raise OscError("gesture", "No gesture was heard yet: record one, or name a clip.")
-            gesture = last
+            gesture = self._last()
         imitation = replace(gesture.imitation, ended=time.monotonic())
         like, like_path = self._liked()
         gesture = Gesture(imitation, like, like_path, gesture.parent)
-        requests = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like)
+        requests = snapshot.requests(
+            imitation.sound, imitation.name, request_id, gesture.like, self._anchoring(gesture)
+        )
         self._submit(request_id, requests, gesture)
         return request_id
 
     def refine(self, request_id: str, clip_id: str, steps: int) -> str:
         """A clip again with more steps: same seed, same condition."""
+        from vocaldm_live.commands.anchoring import recipe_anchor
         from vocaldm_live.deliver.recipe import read_recipe
         from vocaldm_live.engine.request import Request
 
@@ -154,9 +159,16 @@ class Session:
             recipe.duration,
             recipe.tail,
             id=request_id,
+            anchor=recipe_anchor(recipe),
         )
         self._submit(request_id, (request,), gesture)
         return request_id
+
+    def gesture_sound(self, clip_id: str = "") -> Sound:
+        """The imitation that a clip was made of, or the last one; raises VocalDMError."""
+        if clip_id:
+            return self._gesture_of(self.history.get(clip_id)).imitation.sound
+        return self._last().imitation.sound
 
     def like(self, sound: Sound | None, path: Path | None) -> None:
         """Take an example's timbre for the gestures to come; None: the voice's own."""
@@ -168,6 +180,10 @@ class Session:
         """The example's path, or nothing."""
         with self._lock:
             return str(self._like[1]) if self._like is not None else ""
+
+    def _anchoring(self, gesture: Gesture) -> Anchoring | None:
+        # An example that was given for this very gesture comes before a library.
+        return self._library.anchoring if gesture.like is None else None
 
     def _liked(self) -> tuple[Sound | None, Path | None]:
         with self._lock:
@@ -190,6 +206,13 @@ class Session:
                 self._recent.popitem(last=False)
         log.info("%.2f s from %s", imitation.sound.seconds, imitation.source, extra={"request": request_id})
         self._tell("heard", request_id, imitation.source, imitation.name[:200], imitation.sound.seconds)
+
+    def _last(self) -> Gesture:
+        with self._lock:
+            last = next(reversed(self._recent.values()), None)
+        if last is None:
+            raise OscError("gesture", "No gesture was heard yet: record one, or name a clip.")
+        return last
 
     def _gesture_of(self, entry: Entry) -> Gesture:
         path = self.gestures.path_of(entry.imitation_sha256)

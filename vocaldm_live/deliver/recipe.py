@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -9,13 +10,19 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vocaldm_live.errors import RequestError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RECIPE_FORMAT = 1
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{4,100000}={0,2}")
+# Fields that only the recipes of clips with a library's anchor have.
+_OF_LIBRARIES = {"library", "nearest", "anchor"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,10 @@ class Recipe:
     `like_sha256` of the sounds as `Sound.digest` gives them. `duration` and `tail` are seconds, a
     `duration` of None is the imitation's own. `created` is an ISO 8601 time. `device` is the kind (cpu,
     cuda, mps) on which the samples repeat exactly. `notes` say what else was done, one sentence each.
+
+    `library` is the folder whose sounds `nearest` stood in for the voice by `like_weight`, and `anchor` their
+    vector, little-endian half floats in base64: the clip can be made again without them. Only the recipes
+    of such clips have these three.
     """
 
     program_version: str
@@ -47,6 +58,9 @@ class Recipe:
     like_sha256: str | None = None
     like_weight: float = 1.0
     notes: tuple[str, ...] = ()
+    library: str | None = None
+    nearest: tuple[str, ...] = ()
+    anchor: str | None = None
     format: int = RECIPE_FORMAT
 
     def __post_init__(self) -> None:
@@ -58,10 +72,13 @@ class Recipe:
             object.__setattr__(self, field.name, normal(value))
         if (self.like is None) != (self.like_sha256 is None):
             raise RequestError("The recipe has only one of like and like_sha256: give both or neither.")
+        if (self.library is None) != (self.anchor is None):
+            raise RequestError("The recipe has only one of library and anchor: give both or neither.")
 
     def to_json(self) -> str:
         """The recipe as a JSON object in ASCII, its format first, ending in a line feed."""
-        names = ["format", *(field.name for field in fields(self) if field.name != "format")]
+        left_out = {"format"} if self.anchor is not None else {"format", *_OF_LIBRARIES}
+        names = ["format", *(field.name for field in fields(self) if field.name not in left_out)]
         values = {name: getattr(self, name) for name in names}
         return json.dumps(values, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
@@ -84,7 +101,7 @@ class Recipe:
                 "use the program version that wrote it."
             )
         names = {field.name for field in fields(Recipe)}
-        missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+        missing, unknown = sorted(names - _OF_LIBRARIES - set(values)), sorted(set(values) - names)
         if missing:
             raise RequestError(
                 f"{where} lacks {', '.join(missing)}: give a complete recipe, as it lies beside a clip."
@@ -94,12 +111,22 @@ class Recipe:
             raise RequestError(
                 f"{where} holds {listed}, which no recipe has: take it out or check its spelling."
             )
-        if isinstance(values["notes"], list):
-            values["notes"] = tuple(values["notes"])
+        for name in ("notes", "nearest"):
+            if isinstance(values.get(name), list):
+                values[name] = tuple(values[name])
         try:
             return Recipe(**values)
         except RequestError as error:
             raise RequestError(f"{where} cannot be used: {_lower_first(str(error))}") from error
+
+    def anchor_vector(self) -> np.ndarray | None:
+        """The vector that stood in for the voice, float32 [n]; None where there was none."""
+        if self.anchor is None:
+            return None
+        import numpy as np
+
+        packed = base64.b64decode(self.anchor)
+        return np.frombuffer(packed[: len(packed) // 2 * 2], dtype="<f2").astype(np.float32)
 
     def created_time(self) -> datetime:
         """`created` as a date and time."""
@@ -116,6 +143,11 @@ def read_recipe(path: str | Path) -> Recipe:
         reason = getattr(error, "strerror", None) or error
         raise RequestError(f"{path} cannot be read ({reason}): give the JSON file beside a clip.") from error
     return Recipe.from_json(text, where=str(path))
+
+
+def pack_vector(vector: np.ndarray) -> str:
+    """A vector as `Recipe.anchor` wants it: half floats, little-endian, in base64."""
+    return base64.b64encode(vector.astype("<f2").tobytes()).decode("ascii")
 
 
 def current_time() -> str:
@@ -190,6 +222,10 @@ def _is_notes(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(note, str) for note in value)
 
 
+def _is_vector(value: Any) -> bool:
+    return isinstance(value, str) and len(value) % 4 == 0 and _BASE64.fullmatch(value) is not None
+
+
 def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or check(value)
 
@@ -228,5 +264,8 @@ _RULES: dict[str, _Rule] = {
     "like_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "like_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
     "notes": ("a list of texts", _is_notes, _same),
+    "library": ("the path of a folder or null", _or_none(_is_text), _same),
+    "nearest": ("a list of texts", _is_notes, _same),
+    "anchor": ("half floats in base64 or null", _or_none(_is_vector), _same),
     "format": (f"{RECIPE_FORMAT}", lambda value: _is_whole(value, RECIPE_FORMAT, RECIPE_FORMAT), int),
 }

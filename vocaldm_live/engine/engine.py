@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -113,6 +114,10 @@ class Engine:
                     "ask for a shorter duration or fewer variations."
                 ) from error
 
+    def embedding(self, imitation: Sound) -> np.ndarray:
+        """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
+        return self._hearing.embedder.vector(imitation, True)
+
     def resynthesise(self, sound: Sound) -> np.ndarray:
         """A sound through VAE and vocoder alone, float32 at the geometry's rate: the best that any clip could be."""
         geometry = self.modules.geometry
@@ -145,7 +150,8 @@ class Engine:
             tell("encode", 0, 1)
             # The sketch is numpy and one thread: it is measured beside the embedding.
             measured = self._beside.submit(self._hearing.timed_sketch, request)
-            vector = self._hearing.vector(request).expand(count, -1)
+            condition, anchor = self._hearing.vector(request)
+            vector = condition.expand(count, -1)
             embedded = time.perf_counter()
             sketch, level_db, sketch_seconds = measured.result()
             length = round(request.seconds * geometry.sample_rate)
@@ -192,7 +198,13 @@ class Engine:
             "vocode": spent["vocode"],
         }
         return [
-            Clip(np.ascontiguousarray(row), geometry.sample_rate, one, dict(timings), level_db)
+            Clip(
+                np.ascontiguousarray(row),
+                geometry.sample_rate,
+                replace(one, anchor=anchor),
+                dict(timings),
+                level_db,
+            )
             for row, one in zip(samples, resolved, strict=True)
         ]
 
@@ -282,9 +294,10 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def _same(one: ResolvedRequest, other: ResolvedRequest) -> bool:
     """Whether two requests differ in their seeds alone; sounds are compared by identity."""
-    keys = [key for key in vars(one) if key not in ("seed", "imitation", "like", "id", "name")]
+    keys = [key for key in vars(one) if key not in ("seed", "imitation", "like", "anchor", "id", "name")]
     return (
         one.imitation is other.imitation
         and one.like is other.like
+        and one.anchor is other.anchor
         and all(getattr(one, key) == getattr(other, key) for key in keys)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,11 +18,41 @@ HIGHEST_SEED = 2**32 - 1
 LONGEST_TAIL = 5.0
 
 
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """What a library's sounds nearest to a voice have in common, to stand in for that voice's vector.
+
+    vector: float32 `[960]`, the mean of their embeddings, of which only what half precision holds is used,
+    so that a recipe can carry it whole; library: the folder; nearest: the sounds' names below it.
+    """
+
+    vector: np.ndarray
+    library: str
+    nearest: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        vector = np.asarray(self.vector, dtype=np.float16).astype(np.float32)
+        if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
+            raise RequestError("The anchor is no finite vector: search the library again.")
+        object.__setattr__(self, "vector", vector)
+
+
+class FindAnchor(Protocol):
+    """Finds the anchor of a voice; `encoder` is the SHA-256 of the encoder whose embeddings it compares."""
+
+    encoder: str
+
+    def __call__(self, embedding: np.ndarray) -> Anchor:
+        """The anchor of an embedding, float32 `[960]` at unit length."""
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """One clip to make. None stands for the preset's default; `resolve` puts it in.
 
     imitation: the voice; like: a sound whose timbre stands in for the voice's, by `like_weight` 0..1;
+    anchor: a library's sounds do so instead, given by what finds them or as they were found before;
     duration: seconds without the tail, None: as long as the imitation; unconditional: the learned null
     instead of any vector (an anchor of `evaluate`).
     """
@@ -41,6 +71,7 @@ class Request:
     tail: float | None = None
     unconditional: bool = False
     id: str = ""
+    anchor: Anchor | FindAnchor | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +92,7 @@ class ResolvedRequest:
     tail: float
     unconditional: bool
     id: str
+    anchor: Anchor | FindAnchor | None = None
 
     @property
     def seconds(self) -> float:
@@ -109,7 +141,12 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     guidance = parameters.guidance.default if request.guidance is None else request.guidance
     follow = parameters.follow.default if request.follow is None else request.follow
     sampler = parameters.sampler.default if request.sampler is None else request.sampler
+    encoder = header.parts.encoder.sha256
+    if request.anchor is not None and getattr(request.anchor, "encoder", encoder) != encoder:
+        raise RequestError("The library was indexed with another encoder than the preset's: build it again.")
     tail = parameters.tail_seconds if request.tail is None else request.tail
+    if request.like is not None and request.anchor is not None:
+        raise RequestError("An example sound and a library both stand in for the voice: give one of them.")
     steps = _whole("steps", steps, int(parameters.steps.low), int(parameters.steps.high))
     guidance = _number("guidance", guidance, parameters.guidance.low, parameters.guidance.high)
     follow = _number("follow", follow, parameters.follow.low, parameters.follow.high)
@@ -138,6 +175,7 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
         _number("tail", tail, 0.0, LONGEST_TAIL, " s"),
         request.unconditional,
         request.id,
+        request.anchor,
     )
 
 
