@@ -200,20 +200,12 @@ def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
         if isinstance(part, EncoderPart):
             return Encoder(classifier=part.classifier, shared=part.shared_tower)
         if isinstance(part, AdapterPart):
-            from vocaldm_live.model.adapter import Adapter
-
             return Adapter()
         if isinstance(part, UNetPart):
-            from vocaldm_live.model.unet import SketchUNet
-
             width = part.head_width
             return SketchUNet(geometry, part.channels, part.layers, part.attention_from, width, part.groups)
         if isinstance(part, VAEPart):
-            from vocaldm_live.model.vae import MelVAE
-
             return MelVAE(geometry, part.channels, part.layers, part.groups)
-        from vocaldm_live.model.vocoder import Vocoder
-
         return Vocoder(geometry, part.channels, part.hidden, part.blocks)
 
 
