@@ -63,7 +63,12 @@ def test_numpy_numbers_become_plain_ones() -> None:
     assert Recipe.from_json(written.to_json()) == written
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Recipe)])
+EDIT_FIELDS = {"edit", "source", "source_sha256", "other", "other_sha256"}
+
+
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(Recipe) if field.name not in EDIT_FIELDS]
+)
 def test_a_missing_field_is_named(name: str) -> None:
     values = json.loads(recipe().to_json())
     del values[name]

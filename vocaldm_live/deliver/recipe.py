@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from vocaldm_live.errors import RequestError
+from vocaldm_live.sound.edit import Edit
 
 RECIPE_FORMAT = 1
 
+# Left out where nothing was edited, so that such recipes read as they always did.
+_EDIT_FIELDS = frozenset({"edit", "source", "source_sha256", "other", "other_sha256"})
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -26,6 +29,9 @@ class Recipe:
     `like_sha256` of the sounds as `Sound.digest` gives them. `duration` and `tail` are seconds, a
     `duration` of None is the imitation's own. `created` is an ISO 8601 time. `device` is the kind (cpu,
     cuda, mps) on which the samples repeat exactly. `notes` say what else was done, one sentence each.
+
+    `edit`, `source` and morph's `other` with their hashes are there for a sound that was edited, and left out of the
+    JSON for a clip that was not. An edit's `imitation` is the voice that drove it, or the source again.
     """
 
     program_version: str
@@ -48,6 +54,11 @@ class Recipe:
     like_weight: float = 1.0
     notes: tuple[str, ...] = ()
     format: int = RECIPE_FORMAT
+    edit: Edit | None = None
+    source: str | None = None
+    source_sha256: str | None = None
+    other: str | None = None
+    other_sha256: str | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -58,11 +69,23 @@ class Recipe:
             object.__setattr__(self, field.name, normal(value))
         if (self.like is None) != (self.like_sha256 is None):
             raise RequestError("The recipe has only one of like and like_sha256: give both or neither.")
+        if (self.other is None) != (self.other_sha256 is None):
+            raise RequestError("The recipe has only one of other and other_sha256: give both or neither.")
+        if len({self.edit is None, self.source is None, self.source_sha256 is None}) != 1:
+            raise RequestError(
+                "The recipe has only part of edit, source and source_sha256: give all or none."
+            )
+        if (self.edit is not None and self.edit.kind == "morph") != (self.other is not None):
+            raise RequestError("The recipe's edit and its other sound disagree: only morph has another one.")
 
     def to_json(self) -> str:
         """The recipe as a JSON object in ASCII, its format first, ending in a line feed."""
         names = ["format", *(field.name for field in fields(self) if field.name != "format")]
         values = {name: getattr(self, name) for name in names}
+        if self.edit is None:
+            values = {name: value for name, value in values.items() if name not in _EDIT_FIELDS}
+        else:
+            values["edit"] = self.edit.as_plain()
         return json.dumps(values, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
     @staticmethod
@@ -84,7 +107,8 @@ class Recipe:
                 "use the program version that wrote it."
             )
         names = {field.name for field in fields(Recipe)}
-        missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+        needed = names - _EDIT_FIELDS if "edit" not in values else names
+        missing, unknown = sorted(needed - set(values)), sorted(set(values) - names)
         if missing:
             raise RequestError(
                 f"{where} lacks {', '.join(missing)}: give a complete recipe, as it lies beside a clip."
@@ -97,6 +121,8 @@ class Recipe:
         if isinstance(values["notes"], list):
             values["notes"] = tuple(values["notes"])
         try:
+            if values.get("edit") is not None:
+                values["edit"] = Edit.from_plain(values["edit"])
             return Recipe(**values)
         except RequestError as error:
             raise RequestError(f"{where} cannot be used: {_lower_first(str(error))}") from error
@@ -228,5 +254,10 @@ _RULES: dict[str, _Rule] = {
     "like_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "like_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
     "notes": ("a list of texts", _is_notes, _same),
+    "edit": ("an edit or null", _or_none(lambda value: isinstance(value, Edit)), _same),
+    "source": ("the path of a sound or null", _or_none(_is_text), _same),
+    "source_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
+    "other": ("the path of a sound or null", _or_none(_is_text), _same),
+    "other_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "format": (f"{RECIPE_FORMAT}", lambda value: _is_whole(value, RECIPE_FORMAT, RECIPE_FORMAT), int),
 }

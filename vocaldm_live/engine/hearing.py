@@ -45,11 +45,12 @@ class Hearing:
         if request.unconditional:
             return adapter.null_condition(1)
         if request.like is None or request.like_weight == 0.0:
-            return adapter(self.embed(request.imitation, True))
+            return adapter(self.embed(request.imitation, request.hears_voice))
         example = adapter(self.embed(request.like, False))
         if request.like_weight == 1.0:
             return example
-        return blend(adapter(self.embed(request.imitation, True)), example, request.like_weight)
+        own = adapter(self.embed(request.imitation, request.hears_voice))
+        return blend(own, example, request.like_weight)
 
     def sketch(self, request: ResolvedRequest) -> tuple[Sketch, float]:
         """The imitation's sketch, levelled, as long as the clip, and the gain in dB that levelled it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vocaldm_live.errors import VocalDMError
@@ -126,6 +126,13 @@ def _switch(name: str, help: str) -> Argument:
 ID = Argument("id", "s", help="the request's id, chosen by the client", longest=100)
 CLIP = Argument("clip", "s", help="a clip's id in the history")
 SECONDS = Argument("seconds", "f", 0, 600)
+SOUND = Argument("sound", "s", help="absolute path or a clip's id")
+VOICE = Argument("voice", "s", default="", help="a voice that drives what is new: absolute path")
+BEFORE = Argument("before", "f", 0, 600, help="s")
+LOW = Argument("low", "f", 0, 24000, help="Hz; 0: from the bottom")
+HIGH = Argument("high", "f", 0, 24000, default=0.0, help="Hz; 0: to the top")
+SEAM = "s that are made anew around the seam; 0: half a second or a third of a short sound"
+STRENGTH = Argument("strength", "f", 0.02, 1, default=1.0, help="1: from noise alone; less: from the sound")
 
 
 def _command(name: str, help: str, *arguments: Argument, daily: bool = True) -> Entry:
@@ -134,6 +141,10 @@ def _command(name: str, help: str, *arguments: Argument, daily: bool = True) -> 
 
 def _event(name: str, help: str, *arguments: Argument, daily: bool = True) -> Entry:
     return Entry(f"{ROOT}/{name}", "event", arguments, help, daily)
+
+
+def _edit(name: str, help: str, *arguments: Argument) -> Entry:
+    return Entry(f"{ROOT}/edit/{name}", "command", (ID, SOUND, *arguments), help)
 
 
 def _parameter(argument: Argument, help: str) -> Entry:
@@ -177,6 +188,27 @@ _ENTRIES = (
         ID,
         CLIP,
         Argument("steps", "i", 1, 200),
+    ),
+    _edit(
+        "inpaint",
+        "Make a span of a sound anew; all else keeps its samples.",
+        Argument("begin", "f", 0, 600, help="s"),
+        Argument("end", "f", 0, 600, help="s"),
+        STRENGTH,
+        VOICE,
+        Argument("more", "s", default="", help="further spans in s, as 1.5-1.8 3-3.2"),
+    ),
+    _edit("restyle", "Make all of a sound anew, starting from the sound itself.", STRENGTH, VOICE),
+    _edit("vary", "A variation of a sound.", replace(STRENGTH, default=0.4)),
+    _edit("extend", "Put new sound before and after a sound.", BEFORE, replace(BEFORE, name="after"), VOICE),
+    _edit("band", "Make a band of frequencies anew; the others keep what they hold.", LOW, HIGH, STRENGTH),
+    _edit("loop", "Let a sound end where it begins.", Argument("seam", "f", 0, 30, default=0.0, help=SEAM)),
+    _edit(
+        "morph",
+        "What lies between two sounds, or between two voices' clips.",
+        replace(SOUND, name="other"),
+        Argument("weight", "f", 0, 1, default=0.5, help="0: the first, 1: the other"),
+        Argument("voices", "i", 0, 1, (0, 1), default=0, help="1: both are voices"),
     ),
     _command("cancel", "End this request; empty: every request.", Argument("id", "s", default="")),
     _command(
