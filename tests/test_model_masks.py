@@ -140,9 +140,11 @@ def test_inversion_finds_the_noise_that_leads_to_a_latent() -> None:
     clean = ddim(gaussian, noise, SCHEDULE, path)
     found = invert(gaussian, clean, draw(8), path)
     back = ddim(gaussian, found, SCHEDULE, path)
-    assert (back - clean).std() < 0.05 * clean.std()
-    naive = invert(gaussian, clean, draw(8), path, iterations=1)
-    assert (ddim(gaussian, naive, SCHEDULE, path) - clean).std() > 1.5 * (back - clean).std()
+    # What the lowest level adds is all that is lost, and rounds of the solver are what keeps it at that.
+    assert (back - clean).std() < 0.15 * clean.std()
+    assert (found - noise).std() < 0.15
+    once = invert(gaussian, clean, draw(8), path, iterations=1)
+    assert (ddim(gaussian, once, SCHEDULE, path) - clean).std() > 2.0 * (back - clean).std()
 
 
 def test_inversion_ends_when_asked() -> None:

@@ -345,7 +345,9 @@ def test_a_page_of_another_version_says_so(
     home, _ = house
     with Visit(browser, home) as visit:
         assert "version" not in visit.page.locator("#messages").inner_text()
-    monkeypatch.setattr("vocaldm_live.panel.app.__version__", "0.0.9")  # as if it had been open since an update
+    monkeypatch.setattr(
+        "vocaldm_live.panel.app.__version__", "0.0.9"
+    )  # as if it had been open since an update
     with Visit(browser, home) as visit:
         sentence = f"This page is of version 0.0.9 and the daemon of {__version__}: reload the page."
         expect(visit.page.locator("#messages")).to_contain_text(sentence)

@@ -9,7 +9,7 @@ import numpy as np
 from vocaldm_live.engine.curves import bridged, brightened, cut, extended, performed
 from vocaldm_live.engine.request import ResolvedRequest
 from vocaldm_live.errors import RequestError
-from vocaldm_live.sound.audio import Sound
+from vocaldm_live.sound.audio import SILENCE_PEAK, Sound
 from vocaldm_live.sound.edit import Edit
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.sketch import HOP, SKETCH_RATE, Sketch, measure_sketch
@@ -44,8 +44,7 @@ def lay_out(request: ResolvedRequest, geometry: Geometry) -> Canvas:
     assert edit is not None and source is not None
     rate = geometry.sample_rate
     samples = source.at(rate).samples
-    gain = model_gain(samples)
-    sketch, level_db = measured(source)
+    sketch = measure_sketch(source.samples, source.sample_rate)
     turned = 0
     if edit.kind == "loop":
         begin, end = (round(edge * rate) for edge in edit.spans[0]) if edit.spans else (0, len(samples))
@@ -80,6 +79,11 @@ def lay_out(request: ResolvedRequest, geometry: Geometry) -> Canvas:
     holes = np.zeros(frames, bool)
     for begin, end in spans:
         holes[begin * SKETCH_RATE // (rate * HOP) : -(-end * SKETCH_RATE // (rate * HOP))] = True
+    # What goes has no say in the level either: peak and loudest frames are those of what stays.
+    stays = edit.kind in ("inpaint", "extend", "loop") and audible(samples[~new]) and not holes.all()
+    gain = model_gain(samples[~new] if stays else samples)
+    level_db = Sketch.of(sketch.array()[:, ~holes if stays else slice(None)]).levelled()[1]
+    sketch = sketch.raised(level_db)
     drawn = np.ones(frames, bool)
     if edit.voice:
         sketch = performed(sketch, holes, measured(request.imitation)[0])
@@ -99,10 +103,14 @@ def measured(sound: Sound) -> tuple[Sketch, float]:
 
 def model_gain(samples: np.ndarray) -> float:
     """What brings the peak of `[n]` to the middle of what the model was trained with; RequestError for silence."""
-    peak = float(np.abs(samples).max())
-    if peak < 1e-4:
+    if not audible(samples):
         raise RequestError("The sound to be edited is silent (peak below -80 dBFS): choose another.")
-    return min(LARGEST_GAIN, TRAINED_PEAK / peak)
+    return min(LARGEST_GAIN, TRAINED_PEAK / float(np.abs(samples).max()))
+
+
+def audible(samples: np.ndarray) -> bool:
+    """Whether anything in `[n]` reaches -80 dBFS."""
+    return bool(len(samples)) and float(np.abs(samples).max()) >= SILENCE_PEAK
 
 
 def cropped(canvas: Canvas, begin: int, end: int) -> Canvas:

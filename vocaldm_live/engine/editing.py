@@ -64,7 +64,7 @@ class Editor:
         sampled = time.perf_counter()
         stop_if(cancelled, "before decoding")
         made = self._decoded(request, canvas, mel, latent, free, tell)
-        samples = self._joined(request, whole, begin, end, made, mel, clean)
+        samples = self._joined(request, whole, begin, end, made)
         if whole.turned:
             samples = np.roll(samples, -whole.turned)
         timings = times(begun, encoded, sampled, time.perf_counter())
@@ -224,6 +224,14 @@ class Editor:
         tell("decode", 1, 3)
         return self.render(drawn, request.seed, len(canvas.base), tell) / np.float32(canvas.gain)
 
+    def _resynthesised(self, whole: Canvas, seed: int) -> np.ndarray:
+        """What is kept, through VAE and vocoder alone."""
+        geometry = self.modules.geometry
+        mel = self.mel(whole.base, whole.gain)
+        used = -(-len(whole.base) // (geometry.hop * geometry.factor))
+        drawn = self.modules.vae.decode(self.modules.vae.encode(mel)[:, :, :used])
+        return self.render(drawn, seed, len(whole.base)) / np.float32(whole.gain)
+
     def _joined(
         self,
         request: ResolvedRequest,
@@ -231,8 +239,6 @@ class Editor:
         begin: int,
         end: int,
         made: np.ndarray,
-        mel: Tensor,
-        clean: Tensor,
     ) -> np.ndarray:
         """What was made, put into what is kept."""
         geometry, edit = self.modules.geometry, edit_of(request)
@@ -240,9 +246,7 @@ class Editor:
             return made
         base = whole.base
         if edit.keep == "resynthesis":
-            used = -(-len(base) // (geometry.hop * geometry.factor))
-            plain = self.modules.vae.decode(clean[:, :, :used])
-            base = self.render(plain, request.seed, len(base)) / np.float32(whole.gain)
+            base = self._resynthesised(whole, request.seed)
         if edit.kind == "band":
             made = band_replaced(base[begin:end], made, geometry.sample_rate, edit.low, edit.high)
         new = base.copy()
