@@ -9,7 +9,8 @@ import pytest
 from tiny import assert_sentence, make_tiny_preset
 
 from vocaldm_live.checkpoints.preset import read_preset
-from vocaldm_live.engine.curves import between, bridged, brightened, extended, performed
+from vocaldm_live.engine.brightness import brightened
+from vocaldm_live.engine.curves import between, bridged, extended, performed
 from vocaldm_live.engine.engine import Cancelled, Engine
 from vocaldm_live.engine.request import Clip, Progress, Request
 from vocaldm_live.errors import RequestError, SoundError

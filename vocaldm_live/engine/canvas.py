@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vocaldm_live.engine.curves import bridged, brightened, cut, extended, performed
+from vocaldm_live.engine.brightness import brightened
+from vocaldm_live.engine.curves import bridged, cut, extended, performed
 from vocaldm_live.engine.request import ResolvedRequest
 from vocaldm_live.errors import RequestError
 from vocaldm_live.sound.audio import SILENCE_PEAK, Sound

@@ -1,4 +1,4 @@
-"""Curves: sketches cut, continued, bridged, blended and brightened, for what an edit makes anew."""
+"""Curves: sketches cut, continued, bridged and blended, for what an edit makes anew."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vocaldm_live.sound.sketch import HOP, LOUDNESS_FLOOR, SKETCH_RATE, Sketch, hz_to_note, note_to_hz
+from vocaldm_live.sound.sketch import LOUDNESS_FLOOR, Sketch
 from vocaldm_live.sound.splice import runs
 
-WINDOW = 2048
-STEEPEST, FLATTEST = -12.0, -4.5  # dB an octave between which a spectrum is drawn on
-MISSING_DB = -20.0
-HIGHEST_HERTZ = 16000.0
 BANK_FRAMES = 10
 
 
@@ -99,45 +95,3 @@ def between(one: Sketch, other: Sketch, weight: float) -> Sketch:
         pitch.astype(np.float32),
         (first * one.salience + second * other.salience).astype(np.float32),
     )
-
-
-def brightened(
-    sketch: Sketch, samples: np.ndarray, sample_rate: int, low: float | None, high: float | None
-) -> Sketch:
-    """The centroid of a sound whose spectrum is drawn on from `low` to `high` Hz, where it has nothing there.
-
-    The line is fitted to the mean magnitudes of each 50 ms in dB over octaves, over the three octaves below `low`. A
-    sound that has energy in the band (less than 20 dB below the line) keeps its own centroid, and so does a band
-    that begins at the bottom.
-    """
-    top = min(high or HIGHEST_HERTZ, HIGHEST_HERTZ, 0.5 * sample_rate)
-    if low is None or not 100.0 <= low < top:
-        return sketch
-    hop = HOP * sample_rate // SKETCH_RATE
-    padded = np.pad(samples, (WINDOW // 2, WINDOW // 2 + hop * sketch.frames))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[hop // 2 :: hop][: sketch.frames]
-    magnitude = np.abs(np.fft.rfft(frames * np.hanning(WINDOW), axis=1))
-    kernel = np.ones(5) / 5.0
-    magnitude = np.apply_along_axis(np.convolve, 0, magnitude, kernel, "same")
-    hertz = np.arange(WINDOW // 2 + 1) * sample_rate / WINDOW
-    below = (hertz >= low / 8.0) & (hertz <= 0.9 * low) & (hertz > 0.0)
-    inside = (hertz >= low) & (hertz <= top)
-    octaves = np.log2(hertz[below] / low)
-    level = 20.0 * np.log10(np.maximum(magnitude[:, below], 1e-9))
-    centred = octaves - octaves.mean()
-    slope = np.clip((level @ centred) / (centred @ centred), STEEPEST, FLATTEST)
-    start = level.mean(axis=1) - slope * octaves.mean()
-    line = 10.0 ** ((start[:, None] + slope[:, None] * np.log2(hertz[inside] / low)) / 20.0)
-    # A little above the edge, for whatever cut the sound off has a slope too.
-    beyond = hertz[inside] >= min(1.25 * low, 0.5 * (low + top))
-    own, expected = magnitude[:, inside][:, beyond], line[:, beyond]
-    heard = sketch.loudness > sketch.loudness.max() - 30.0
-    ratio = 10.0 * np.log10((own[heard] ** 2).sum() / max(float((expected[heard] ** 2).sum()), 1e-20) + 1e-12)
-    if ratio > MISSING_DB:
-        return sketch
-    rest = (hertz > 0.0) & ~inside
-    total = magnitude[:, rest].sum(1) + line.sum(1)
-    centre = (magnitude[:, rest] @ hertz[rest] + line @ hertz[inside]) / np.maximum(total, 1e-9)
-    raised = np.maximum(centre, note_to_hz(sketch.centroid))
-    centroid = np.where(sketch.loudness > LOUDNESS_FLOOR, hz_to_note(raised), sketch.centroid)
-    return Sketch(sketch.loudness, centroid.astype(np.float32), sketch.pitch, sketch.salience)

@@ -14,7 +14,7 @@ from vocaldm_live.checkpoints.header import Parameters
 from vocaldm_live.checkpoints.preset import Modules
 from vocaldm_live.engine.canvas import Canvas, cropped, edit_of, lay_out
 from vocaldm_live.engine.hearing import Hearing
-from vocaldm_live.engine.levels import levelled_mel
+from vocaldm_live.engine.levels import levelled_band, levelled_mel
 from vocaldm_live.engine.request import Clip, ResolvedRequest
 from vocaldm_live.model.denoise import Denoise
 from vocaldm_live.model.guidance import guided
@@ -218,6 +218,10 @@ class Editor:
             known = self._known(canvas, drawn.shape[2])
             curve = canvas.sketch.fitted(drawn.shape[2]).loudness
             drawn = levelled_mel(drawn, known, mel[:, :, : drawn.shape[2]], curve, geometry)
+        elif edit.kind == "band" and edit.gesture != "free":
+            drawn = levelled_band(
+                drawn, mel[:, :, : drawn.shape[2]], canvas.base, geometry, edit.low, edit.high
+            )
         if edit.keep == "original" and not bool(free.all()):
             share = mel_share(free[:, :, :used], geometry.factor, mel.shape[1])
             drawn = share * drawn + (1.0 - share) * mel[:, :, : drawn.shape[2]]

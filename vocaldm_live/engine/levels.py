@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vocaldm_live.engine.brightness import drawn_on
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import mel_centres
 from vocaldm_live.sound.sketch import LOUDNESS_FLOOR, a_weighting
@@ -33,6 +34,40 @@ def levelled_mel(
     gain = _smooth_power(wanted) - _smooth_power(found)
     gain = np.where(known, 0.0, np.clip(gain, -MOST_DB, MOST_DB))
     return mel + torch.from_numpy((gain * np.log(10.0) / 20.0).astype(np.float32)).to(mel.device)
+
+
+def levelled_band(
+    mel: Tensor, kept: Tensor, samples: np.ndarray, geometry: Geometry, low: float | None, high: float | None
+) -> Tensor:
+    """Log-mel `[1, bands, frames]` whose new band stands to what is below as the sound's own, or as its line drawn on.
+
+    Measured in the band's first octave, over a quarter of a second: against `kept`, the sound's own log-mel, where the
+    sound has that band, else against the line (`brightness.drawn_on`), which is set against the octave below in both.
+    """
+    frames = mel.shape[2]
+    drawn = drawn_on(samples, geometry.sample_rate, low, high, frames)
+    if drawn is None or low is None:
+        return mel
+    centres = mel_centres(geometry)
+    octave = (centres >= low) & (centres <= 2.0 * low)
+    under = (centres >= 0.4 * low) & (centres <= 0.9 * low)
+    inside = (centres >= low) & (centres <= (high or geometry.fmax))
+    if not octave.any() or not under.any():
+        return mel
+    found = _band_level(mel, geometry, octave)
+    if drawn.missing:
+        wanted = drawn.octave - drawn.under + _band_level(kept, geometry, under)
+    else:
+        wanted = _band_level(kept, geometry, octave)
+    gain = np.clip(_smooth_power(wanted) - _smooth_power(found), -MOST_DB, MOST_DB)
+    moved = torch.from_numpy(np.outer(inside, gain * np.log(10.0) / 20.0).astype(np.float32))
+    return mel + moved.to(mel.device)
+
+
+def _band_level(mel: Tensor, geometry: Geometry, bands: np.ndarray) -> np.ndarray:
+    widths = np.gradient(mel_centres(geometry)) * bands
+    power = torch.exp(2.0 * mel[0].double()).cpu().numpy()
+    return 10.0 * np.log10(np.maximum(widths @ power, 1e-20))
 
 
 def mel_loudness(mel: Tensor, geometry: Geometry) -> np.ndarray:

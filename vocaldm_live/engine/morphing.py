@@ -72,8 +72,9 @@ def morphed(
             mel = stretched_mel(
                 editor.mel(sound.at(geometry.sample_rate).samples, gain),
                 geometry.latent_frames(round(sound.seconds * geometry.sample_rate)) * geometry.factor,
-                padded * geometry.factor,
+                frames * geometry.factor,
             )
+            mel = torch.nn.functional.pad(mel, (0, padded * geometry.factor - mel.shape[2]), mode="replicate")
             denoise = editor.leaning(request, Condition(vector, image(sketch)))
             known = editor.modules.vae.encode(mel)
             reached = done
