@@ -214,7 +214,7 @@ def test_a_morph_leads_from_one_sound_to_the_other(house: House) -> None:
         return (mel - mel.mean()).clamp_min(-5.0)
 
     def distances(weight: float) -> tuple[float, float]:
-        made = shape(house.edit(one, Edit("morph", weight=weight), other=other, steps=8))
+        made = shape(house.edit(one, Edit("morph", weight=weight), other=other, steps=6))
         return tuple(float((made - shape(end.samples)).abs().mean()) for end in (one, other))  # type: ignore[return-value]
 
     # As near as VAE and vocoder alone come: the noises that were found lead back to the sounds.
