@@ -181,6 +181,13 @@ def test_an_edit_is_cancelled_within_a_step_and_heard_in_one_piece(engine: Engin
     request = Request(source, edit=Edit("restyle"), source=source, steps=8)
     with pytest.raises(Cancelled):
         engine.generate(request, cancelled=lambda: True)
+    stages: list[Progress] = []
+    with pytest.raises(Cancelled):
+        engine.generate(request, stages.append, lambda: any(one.stage == "decode" for one in stages))
+    stages.clear()
+    engine.generate(request, stages.append)
+    assert stages[-1].stage == "decode" and stages[-1].step == stages[-1].steps
+    assert len({one.steps for one in stages if one.stage == "decode"}) == 1
     clip = engine.generate(request, audio=lambda first, samples, total: heard.append((first, samples, total)))
     assert len(heard) == 1 and heard[0][::2] == (0, len(clip.samples))
     assert np.array_equal(heard[0][1], clip.samples)

@@ -16,6 +16,7 @@ from vocaldm_live.engine.canvas import Canvas, cropped, edit_of, lay_out
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.levels import levelled_band, levelled_mel
 from vocaldm_live.engine.request import Clip, ResolvedRequest
+from vocaldm_live.engine.streaming import segment_plan
 from vocaldm_live.model.denoise import Denoise
 from vocaldm_live.model.guidance import guided
 from vocaldm_live.model.masks import Projected, free_bins, known_frames, windows
@@ -63,7 +64,7 @@ class Editor:
         latent = self.fill(request, condition, clean, free, tell, cancelled)
         sampled = time.perf_counter()
         stop_if(cancelled, "before decoding")
-        made = self._decoded(request, canvas, mel, latent, free, tell)
+        made = self._decoded(request, canvas, mel, latent, free, tell, cancelled)
         samples = self._joined(request, whole, begin, end, made)
         if whole.turned:
             samples = np.roll(samples, -whole.turned)
@@ -151,15 +152,27 @@ class Editor:
             mel, (0, -mel.shape[2] % (geometry.factor * MULTIPLE)), mode="replicate"
         )
 
-    def render(self, mel: Tensor, seed: int, samples: int, tell: Tell | None = None) -> np.ndarray:
-        """Log-mel to float32 samples `[n]` at the model's level."""
-        pieces, step = [], 1
+    def render(
+        self,
+        mel: Tensor,
+        seed: int,
+        samples: int,
+        tell: Tell | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> np.ndarray:
+        """Log-mel to float32 samples `[n]` at the model's level; stops between two pieces where asked to."""
+        pieces: list[Tensor] = []
+        steps = self.decode_steps(mel.shape[2])
         for piece in self.vocode(mel, [seed]):
+            stop_if(cancelled, "while it was decoded")
             pieces.append(piece)
-            step += 1
             if tell is not None:
-                tell("decode", step, max(step, 3))
+                tell("decode", 1 + len(pieces), steps)
         return torch.cat(pieces, dim=1)[0, :samples].float().cpu().numpy()
+
+    def decode_steps(self, frames: int) -> int:
+        """Steps of decoding so many mel frames that are told: the VAE's, and one for each piece of the vocoder's."""
+        return 1 + (1 if self.modules.vocoder is None else len(segment_plan(frames)))
 
     # Inside ------------------------------------------------------------------------------------------------
 
@@ -206,12 +219,14 @@ class Editor:
         latent: Tensor,
         free: Tensor,
         tell: Tell,
+        cancelled: Callable[[], bool] | None,
     ) -> np.ndarray:
         """Samples `[n]` of the edited latent at the sound's own level, whose kept mel is the sound's own."""
         geometry = self.modules.geometry
-        tell("decode", 0, 3)
         frames = -(-len(canvas.base) // geometry.hop)
         used = -(-frames // geometry.factor)
+        steps = self.decode_steps(used * geometry.factor)
+        tell("decode", 0, steps)
         drawn = self.modules.vae.decode(latent[:, :, :used])
         edit = edit_of(request)
         if edit.kind in ("inpaint", "extend", "loop") and edit.gesture != "free" and request.follow > 0.0:
@@ -225,8 +240,8 @@ class Editor:
         if edit.keep == "original" and not bool(free.all()):
             share = mel_share(free[:, :, :used], geometry.factor, mel.shape[1])
             drawn = share * drawn + (1.0 - share) * mel[:, :, : drawn.shape[2]]
-        tell("decode", 1, 3)
-        return self.render(drawn, request.seed, len(canvas.base), tell) / np.float32(canvas.gain)
+        tell("decode", 1, steps)
+        return self.render(drawn, request.seed, len(canvas.base), tell, cancelled) / np.float32(canvas.gain)
 
     def _resynthesised(self, whole: Canvas, seed: int) -> np.ndarray:
         """What is kept, through VAE and vocoder alone."""

@@ -101,11 +101,12 @@ def morphed(
     )
     sampled = time.perf_counter()
     stop_if(cancelled, "before decoding")
-    tell("decode", 0, 3)
+    parts = editor.decode_steps(frames * geometry.factor)
+    tell("decode", 0, parts)
     mel = editor.modules.vae.decode(latent[:, :, :frames])
-    tell("decode", 1, 3)
+    tell("decode", 1, parts)
     gain = gains[0] ** (1.0 - edit.weight) * gains[1] ** edit.weight
-    samples = editor.render(mel, request.seed, length, tell) / np.float32(gain)
+    samples = editor.render(mel, request.seed, length, tell, cancelled) / np.float32(gain)
     level_db = (1.0 - edit.weight) * level_a + edit.weight * level_b
     timings = times(begun, encoded, sampled, time.perf_counter())
     return Clip(samples, geometry.sample_rate, request, timings, level_db)
