@@ -21,10 +21,13 @@ from vocaldm_live.commands import (
 )
 from vocaldm_live.commands.maker import (
     Maker,
+    Voice,
     check_options,
+    edit_title,
     open_outbox,
     placeholder,
     read_voice,
+    request_of,
 )
 from vocaldm_live.errors import DeliveryError, PresetError, RequestError, SoundError, VocalDMError
 
@@ -232,18 +235,16 @@ def _again(
     results: TextIO,
 ) -> int:
     """Make the clip of a recipe again; says what differs where it cannot be the same."""
-    from vocaldm_live.commands.anchoring import recipe_anchor
     from vocaldm_live.deliver.recipe import read_recipe
     from vocaldm_live.engine.engine import choose_device
-    from vocaldm_live.engine.request import Request
 
-    if len(files) > 1:
-        raise RequestError("A recipe has one imitation: give at most one FILE with --recipe.")
     choose_device(device)
     try:
         recipe = read_recipe(recipe_path)
     except RequestError as error:
         raise SoundError(str(error)) from error
+    if recipe.edit is None and len(files) > 1:
+        raise RequestError("A recipe has one imitation: give at most one FILE with --recipe.")
     chosen = open_preset(recipe.preset if preset is None else preset)
     if chosen.sha256 != recipe.preset_sha256:
         raise PresetError(
@@ -251,9 +252,16 @@ def _again(
             f"(its hash is {chosen.sha256[:12]}, the recipe's {recipe.preset_sha256[:12]}): "
             "give the folder of the right one with --preset."
         )
-    voice_path = _find(recipe.imitation, recipe_path, files[0] if files else None, "imitation", "as FILE")
-    voice = read_voice(voice_path, PureWindowsPath(recipe.imitation).stem)
-    _check_same(voice.sound, recipe.imitation_sha256, voice_path, recipe_path, "imitation", "as FILE")
+    edited, paths = edited_sounds(recipe, recipe_path, files)
+    if recipe.edit is not None and recipe.imitation_sha256 == recipe.source_sha256:
+        voice = Voice(edited[0], paths[0], edit_title(paths[0], recipe.edit.kind), 0.0, 0.0)
+    else:
+        given = files[0] if files and recipe.edit is None else None
+        voice_path = _find(recipe.imitation, recipe_path, given, "imitation", "as FILE")
+        voice = read_voice(voice_path, PureWindowsPath(recipe.imitation).stem)
+        _check_same(voice.sound, recipe.imitation_sha256, voice_path, recipe_path, "imitation", "as FILE")
+        if recipe.edit is not None:
+            voice = replace(voice, title=edit_title(paths[0], recipe.edit.kind))
     example, like_path = None, None
     if recipe.like is not None and recipe.like_sha256 is not None:
         from vocaldm_live.sound.audio import read_sound
@@ -265,24 +273,26 @@ def _again(
         raise RequestError(f"The recipe {recipe_path} has no example sound: leave out --like.")
     device = _recipe_device(recipe, device)
     maker = Maker(chosen, device, open_outbox(out, bits))
-    request = Request(
-        voice.sound,
-        name=str(voice_path),
-        seed=recipe.seed,
-        steps=recipe.steps,
-        guidance=recipe.guidance,
-        follow=recipe.follow,
-        sampler=recipe.sampler,
-        eta=recipe.eta,
-        like=example,
-        like_weight=recipe.like_weight,
-        duration=recipe.duration,
-        tail=recipe.tail,
-        anchor=recipe_anchor(recipe),
-    )
-    made = maker.make(voice, request, like_path)
+    request = request_of(recipe, voice.sound, str(voice.path), example, edited)
+    made = maker.make(voice, request, like_path, edited=paths)
     print(made.as_json() if json_lines else made.as_line(), file=results, flush=True)
     return 0
+
+
+def edited_sounds(recipe: Recipe, recipe_path: Path, files: Sequence[Path]) -> tuple[list[Sound], list[Path]]:
+    """The sounds that a recipe's edit changes, and their files: those given, else those that it names."""
+    from vocaldm_live.sound.audio import read_sound
+
+    sounds, paths = [], []
+    named = [(recipe.source, recipe.source_sha256), (recipe.other, recipe.other_sha256)]
+    for number, (name, digest) in enumerate(named):
+        if name is not None and digest is not None:
+            given = files[number] if number < len(files) else None
+            path = _find(name, recipe_path, given, "edited sound", "as FILE")
+            sounds.append(read_sound(path))
+            _check_same(sounds[-1], digest, path, recipe_path, "edited sound", "as FILE")
+            paths.append(path)
+    return sounds, paths
 
 
 def _recipe_device(recipe: Recipe, device: str) -> str:

@@ -33,9 +33,10 @@ SHORTEST_DURATION = 0.05
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The sliders at the moment of a gesture; later movements are for later gestures."""
+    """The sliders at the moment of a gesture; later movements are for later gestures. `given`: those that somebody set."""
 
     values: dict[str, Any]
+    given: frozenset[str] = frozenset()
 
     def seeds(self) -> tuple[int, ...]:
         """One seed for each variation; a new one to start from where the slider stands at -1."""
@@ -88,7 +89,9 @@ class Controls:
 
     def snapshot(self) -> Snapshot:
         """All values now."""
-        return Snapshot(dict(self.parameters.values()))
+        with self._lock:
+            given = frozenset(self._given)
+        return Snapshot(dict(self.parameters.values()), given)
 
     def touch(self, name: str, value: Value) -> None:
         """Somebody sets a slider; raises OscError for what the table's ranges cannot say."""

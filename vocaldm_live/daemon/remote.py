@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vocaldm_live import __version__
+from vocaldm_live.daemon.edits import Edits, find_sound
 from vocaldm_live.errors import VocalDMError
 from vocaldm_live.listen.imitation import Imitation
 from vocaldm_live.osc.table import ROOT, OscError, Value, entries
@@ -52,6 +52,7 @@ class Remote:
             "star": self._star,
             "library/use": self._library_use,
             "library/find": self._library_find,
+            **Edits(self._daemon, self._slowly).calls(),
         }
         found = {f"{ROOT}/{name}": self._handler(f"{ROOT}/{name}", call) for name, call in calls.items()}
         for entry in entries("parameter"):
@@ -162,12 +163,7 @@ class Remote:
             if not text:
                 daemon.session.like(None, None)
             else:
-                path = (
-                    Path(daemon.session.history.get(text).path)
-                    if "/" not in text and "\\" not in text
-                    else None
-                )
-                real = daemon.roots.check(str(path or text))
+                real, _ = find_sound(daemon, text)
                 daemon.session.like(check_imitation(read_sound(real), "the example sound"), real)
             daemon.tell("liking", daemon.session.liking)
             if text and daemon.library.anchoring is not None:

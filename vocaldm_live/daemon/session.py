@@ -6,13 +6,13 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.commands.maker import Voice, recipe_of
+from vocaldm_live.commands.maker import Voice, edit_title, recipe_of, request_of
 from vocaldm_live.daemon.controls import Controls, Snapshot
 from vocaldm_live.daemon.roots import Roots
 from vocaldm_live.daemon.streams import Streams
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vocaldm_live.deliver.outbox import Outbox, PublishedClip
     from vocaldm_live.engine.request import Clip, Progress, Request
     from vocaldm_live.sound.audio import Sound
+    from vocaldm_live.sound.edit import Edit
 
 log = logging.getLogger("vocaldm.session")
 REMEMBERED = 64
@@ -43,12 +44,15 @@ Tell = Callable[..., None]
 
 @dataclass(frozen=True)
 class Gesture:
-    """What a job was made of, for `again` and for the recipe."""
+    """What a job was made of, for `again` and for the recipe; `sounds` and `paths` are what `edit` changes."""
 
     imitation: Imitation
     like: Sound | None = None
     like_path: Path | None = None
     parent: str = ""
+    edit: Edit | None = None
+    sounds: tuple[Sound, ...] = ()
+    paths: tuple[Path, ...] = ()
 
 
 class Session:
@@ -108,16 +112,32 @@ class Session:
         request_id = request_id or self.new_id(imitation.source)
         gesture = Gesture(imitation, *self._liked())
         snapshot = snapshot or self.controls.snapshot()
-        requests = snapshot.requests(
-            imitation.sound, imitation.name, request_id, gesture.like, self._anchoring(gesture)
-        )
-        self._submit(request_id, requests, gesture)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
+        return request_id
+
+    def edit(
+        self,
+        request_id: str,
+        edit: Edit,
+        sounds: Sequence[Sound],
+        paths: Sequence[Path],
+        snapshot: Snapshot,
+        voice: Sound | None = None,
+        voice_path: Path | None = None,
+        parent: str = "",
+    ) -> str:
+        """Change a sound, driven by a voice or by itself, with the sliders as they stand; the request's id."""
+        sound, path = (sounds[0], paths[0]) if voice is None else (voice, voice_path)
+        title = edit_title(paths[0], edit.kind)
+        imitation = Imitation(sound, title, "osc", time.time(), time.monotonic(), path)
+        gesture = Gesture(imitation, *self._liked(), parent, edit, tuple(sounds), tuple(paths))
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
         return request_id
 
     def again(self, request_id: str, clip_id: str = "", snapshot: Snapshot | None = None) -> str:
         """The gesture of a clip, or the last one, with the sliders as they stand and a new seed."""
         snapshot = snapshot or self.controls.snapshot()
-        snapshot = Snapshot(snapshot.values | {"seed": -1})
+        snapshot = replace(snapshot, values=snapshot.values | {"seed": -1})
         if clip_id:
             entry = self.history.get(clip_id)
             gesture = self._gesture_of(entry)
@@ -125,18 +145,13 @@ class Session:
             gesture = self._last()
         imitation = replace(gesture.imitation, ended=time.monotonic())
         like, like_path = self._liked()
-        gesture = Gesture(imitation, like, like_path, gesture.parent)
-        requests = snapshot.requests(
-            imitation.sound, imitation.name, request_id, gesture.like, self._anchoring(gesture)
-        )
-        self._submit(request_id, requests, gesture)
+        gesture = replace(gesture, imitation=imitation, like=like, like_path=like_path)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
         return request_id
 
     def refine(self, request_id: str, clip_id: str, steps: int) -> str:
         """A clip again with more steps: same seed, same condition."""
-        from vocaldm_live.commands.anchoring import recipe_anchor
         from vocaldm_live.deliver.recipe import read_recipe
-        from vocaldm_live.engine.request import Request
 
         entry = self.history.get(clip_id)
         recipe = read_recipe(entry.recipe_path)
@@ -145,22 +160,11 @@ class Session:
             like_path = self._roots.check(recipe.like)
             like = self._same_sound(like_path, recipe.like_sha256, f"The example of clip {entry.id}")
             gesture = replace(gesture, like=like, like_path=like_path)
-        request = Request(
-            gesture.imitation.sound,
-            gesture.imitation.name,
-            recipe.seed,
-            steps,
-            recipe.guidance,
-            recipe.follow,
-            recipe.sampler,
-            recipe.eta,
-            gesture.like,
-            recipe.like_weight,
-            recipe.duration,
-            recipe.tail,
-            id=request_id,
-            anchor=recipe_anchor(recipe),
+        imitation = gesture.imitation
+        request = request_of(
+            recipe, imitation.sound, imitation.name, gesture.like, gesture.sounds, request_id
         )
+        request = replace(request, steps=steps)
         self._submit(request_id, (request,), gesture)
         return request_id
 
@@ -196,6 +200,23 @@ class Session:
 
     # Inside ------------------------------------------------------------------------------------------------
 
+    def _requests(self, snapshot: Snapshot, gesture: Gesture, request_id: str) -> tuple[Request, ...]:
+        imitation, anchor = gesture.imitation, self._anchoring(gesture)
+        made = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like, anchor)
+        edit = gesture.edit
+        if edit is None:
+            return made
+        other = gesture.sounds[1] if len(gesture.sounds) > 1 else None
+        changes: dict[str, Any] = {
+            "edit": edit,
+            "source": gesture.sounds[0],
+            "other": other,
+            "duration": None,
+        }
+        # Edits have defaults of their own; a slider that nobody moved holds the default for clips.
+        changes |= {name: None for name in ("steps", "guidance", "sampler") if name not in snapshot.given}
+        return tuple(replace(one, **changes) for one in made)
+
     def _submit(self, request_id: str, requests: tuple[Request, ...], gesture: Gesture) -> None:
         imitation = gesture.imitation
         self.jobs.submit(Job(request_id, requests, gesture))
@@ -215,13 +236,23 @@ class Session:
         return last
 
     def _gesture_of(self, entry: Entry) -> Gesture:
+        from vocaldm_live.deliver.recipe import read_recipe
+
         path = self.gestures.path_of(entry.imitation_sha256)
         if not path.is_file():
             # A recipe is a file that anybody may have written: it names no more than a client may.
             path = self._roots.check(entry.imitation)
         sound = self._same_sound(path, entry.imitation_sha256, f"The imitation of clip {entry.id}")
         imitation = Imitation(sound, entry.name, "osc", time.time(), time.monotonic(), path)
-        return Gesture(imitation, parent=entry.id)
+        recipe = read_recipe(entry.recipe_path)
+        named = ((recipe.source, recipe.source_sha256), (recipe.other, recipe.other_sha256))
+        paths = tuple(self._roots.check(name) for name, _ in named if name is not None)
+        digests = [digest for _, digest in named if digest is not None]
+        what = f"The sound that clip {entry.id} was made of"
+        sounds = tuple(
+            self._same_sound(path, digest, what) for path, digest in zip(paths, digests, strict=True)
+        )
+        return Gesture(imitation, parent=entry.id, edit=recipe.edit, sounds=sounds, paths=paths)
 
     @staticmethod
     def _same_sound(path: Path, digest: str, what: str) -> Sound:
@@ -274,7 +305,7 @@ class Session:
         imitation = gesture.imitation
         path = imitation.path or self.gestures.save(imitation.sound)
         voice = Voice(imitation.sound, path, imitation.name, 0.0, 0.0)
-        recipe = recipe_of(clip, preset, device, voice, gesture.like_path)
+        recipe = recipe_of(clip, preset, device, voice, gesture.like_path, gesture.paths)
         credits = "; ".join(preset.header.credits)
         published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
         clip_id = self._enter(job, published, imitation.source, gesture.parent)

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vocaldm_live.errors import RequestError
+from vocaldm_live.sound.edit import Edit
 
 if TYPE_CHECKING:
     import numpy as np
 
 RECIPE_FORMAT = 1
 
+# Left out where nothing was edited, so that such recipes read as they always did.
+_EDIT_FIELDS = frozenset({"edit", "source", "source_sha256", "other", "other_sha256"})
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,100000}={0,2}")
 # Fields that only the recipes of clips with a library's anchor have.
@@ -37,6 +40,8 @@ class Recipe:
     `library` is the folder whose sounds `nearest` stood in for the voice by `like_weight`, and `anchor` their
     vector, little-endian half floats in base64: the clip can be made again without them. Only the recipes
     of such clips have these three.
+    `edit`, `source` and morph's `other` with their hashes are there for a sound that was edited, and left out of the
+    JSON for a clip that was not. An edit's `imitation` is the voice that drove it, or the source again.
     """
 
     program_version: str
@@ -62,6 +67,11 @@ class Recipe:
     nearest: tuple[str, ...] = ()
     anchor: str | None = None
     format: int = RECIPE_FORMAT
+    edit: Edit | None = None
+    source: str | None = None
+    source_sha256: str | None = None
+    other: str | None = None
+    other_sha256: str | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -74,12 +84,24 @@ class Recipe:
             raise RequestError("The recipe has only one of like and like_sha256: give both or neither.")
         if (self.library is None) != (self.anchor is None):
             raise RequestError("The recipe has only one of library and anchor: give both or neither.")
+        if (self.other is None) != (self.other_sha256 is None):
+            raise RequestError("The recipe has only one of other and other_sha256: give both or neither.")
+        if len({self.edit is None, self.source is None, self.source_sha256 is None}) != 1:
+            raise RequestError(
+                "The recipe has only part of edit, source and source_sha256: give all or none."
+            )
+        if (self.edit is not None and self.edit.kind == "morph") != (self.other is not None):
+            raise RequestError("The recipe's edit and its other sound disagree: only morph has another one.")
 
     def to_json(self) -> str:
         """The recipe as a JSON object in ASCII, its format first, ending in a line feed."""
         left_out = {"format"} if self.anchor is not None else {"format", *_OF_LIBRARIES}
         names = ["format", *(field.name for field in fields(self) if field.name not in left_out)]
         values = {name: getattr(self, name) for name in names}
+        if self.edit is None:
+            values = {name: value for name, value in values.items() if name not in _EDIT_FIELDS}
+        else:
+            values["edit"] = self.edit.as_plain()
         return json.dumps(values, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
     @staticmethod
@@ -101,7 +123,8 @@ class Recipe:
                 "use the program version that wrote it."
             )
         names = {field.name for field in fields(Recipe)}
-        missing, unknown = sorted(names - _OF_LIBRARIES - set(values)), sorted(set(values) - names)
+        needed = names - _OF_LIBRARIES - (_EDIT_FIELDS if "edit" not in values else set())
+        missing, unknown = sorted(needed - set(values)), sorted(set(values) - names)
         if missing:
             raise RequestError(
                 f"{where} lacks {', '.join(missing)}: give a complete recipe, as it lies beside a clip."
@@ -115,6 +138,8 @@ class Recipe:
             if isinstance(values.get(name), list):
                 values[name] = tuple(values[name])
         try:
+            if values.get("edit") is not None:
+                values["edit"] = Edit.from_plain(values["edit"])
             return Recipe(**values)
         except RequestError as error:
             raise RequestError(f"{where} cannot be used: {_lower_first(str(error))}") from error
@@ -267,5 +292,10 @@ _RULES: dict[str, _Rule] = {
     "library": ("the path of a folder or null", _or_none(_is_text), _same),
     "nearest": ("a list of texts", _is_notes, _same),
     "anchor": ("half floats in base64 or null", _or_none(_is_vector), _same),
+    "edit": ("an edit or null", _or_none(lambda value: isinstance(value, Edit)), _same),
+    "source": ("the path of a sound or null", _or_none(_is_text), _same),
+    "source_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
+    "other": ("the path of a sound or null", _or_none(_is_text), _same),
+    "other_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "format": (f"{RECIPE_FORMAT}", lambda value: _is_whole(value, RECIPE_FORMAT, RECIPE_FORMAT), int),
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vocaldm_live.checkpoints.header import GriffinLimPart
 from vocaldm_live.checkpoints.preset import Preset, load_modules
+from vocaldm_live.engine.editing import Editor
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
 from vocaldm_live.engine.streaming import segment_plan, stream_vocoder
@@ -28,6 +29,7 @@ from vocaldm_live.sound.mel import log_mel
 
 LATENT_MULTIPLE = 8
 GRIFFIN_LIM_ITERATIONS = 32
+_SOUNDS = ("imitation", "like", "source", "other", "anchor")
 
 # Hears (first sample, samples, samples of the whole clip) of a clip that is being decoded.
 Listener = Callable[[int, np.ndarray, int], None]
@@ -49,6 +51,9 @@ class Engine:
         )
         self._lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="sketch")
+        self._editor = Editor(
+            self.modules, self._hearing, self._denoise, preset.header.parameters, self._vocode, self.device
+        )
 
     def warm(self, seconds: float = 3.0) -> float:
         """Run once over a made-up gesture, so that the first request is as fast as the tenth; returns seconds taken."""
@@ -101,11 +106,14 @@ class Engine:
             raise RequestError(
                 "Requests of one batch may differ in their seeds only: send the others by themselves."
             )
-        check_imitation(first.imitation, first.name)
+        if first.edit is None or first.edit.voice:
+            check_imitation(first.imitation, first.name)
         if first.like is not None:
             check_imitation(first.like, "the example sound")
         with self._lock:
             try:
+                if first.edit is not None:
+                    return [self._edited(one, progress, cancelled, audio) for one in resolved]
                 return self._make(resolved, progress, cancelled, audio)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self._free_memory()
@@ -208,6 +216,25 @@ class Engine:
             for row, one in zip(samples, resolved, strict=True)
         ]
 
+    def _edited(
+        self,
+        request: ResolvedRequest,
+        progress: Callable[[Progress], None] | None,
+        cancelled: Callable[[], bool] | None,
+        audio: Listener | None,
+    ) -> Clip:
+        """The clip of an edit; it is heard in one piece, for what is kept is put in at the end."""
+
+        def tell(stage: str, step: int, steps: int) -> None:
+            if progress is not None:
+                progress(Progress(request.id, stage, step, steps))
+
+        with torch.inference_mode():
+            clip = self._editor.edit(request, tell, cancelled)
+        if audio is not None:
+            audio(0, clip.samples[None], len(clip.samples))
+        return clip
+
     def _sample(
         self,
         resolved: Sequence[ResolvedRequest],
@@ -294,10 +321,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def _same(one: ResolvedRequest, other: ResolvedRequest) -> bool:
     """Whether two requests differ in their seeds alone; sounds are compared by identity."""
-    keys = [key for key in vars(one) if key not in ("seed", "imitation", "like", "anchor", "id", "name")]
-    return (
-        one.imitation is other.imitation
-        and one.like is other.like
-        and one.anchor is other.anchor
-        and all(getattr(one, key) == getattr(other, key) for key in keys)
+    keys = [key for key in vars(one) if key not in (*_SOUNDS, "seed", "id", "name")]
+    return all(getattr(one, key) is getattr(other, key) for key in _SOUNDS) and all(
+        getattr(one, key) == getattr(other, key) for key in keys
     )

@@ -42,7 +42,7 @@ class Hearing:
         anchor: Anchor | None = None
         voice: Tensor | None = None
         if weight < 1.0 or callable(request.anchor) or (request.like is None and request.anchor is None):
-            voice = self.embed(request.imitation, True)
+            voice = self.embed(request.imitation, request.hears_voice)
         if weight > 0.0 and request.anchor is not None:
             if isinstance(request.anchor, Anchor):
                 anchor = request.anchor
