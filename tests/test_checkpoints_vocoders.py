@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_model_hifi_gan import lively
+from test_model_bigvgan import quiet
 from tiny import assert_sentence, change_header, tiny_header, tiny_networks
 
 from vocaldm_live.checkpoints.preset import check_preset, load_modules, read_preset, write_preset
 from vocaldm_live.engine.engine import Engine
 from vocaldm_live.engine.request import Request
 from vocaldm_live.errors import PresetError
+from vocaldm_live.model.bigvgan import BigVGAN
 from vocaldm_live.model.hifi_gan import HiFiGAN
 from vocaldm_live.sound.audio import Sound
 
@@ -30,13 +31,25 @@ HIFI_GAN: dict[str, Any] = {
     "padding": "half",
     "normalised": False,
 }
-NETWORKS = {"hifi-gan": (HiFiGAN, HIFI_GAN)}
+SHAPE = {key: HIFI_GAN[key] for key in ("channels", "rates", "kernels", "block_kernels", "block_dilations")}
+BIGVGAN: dict[str, Any] = {
+    **SHAPE,
+    "paired": True,
+    "activation": "snakebeta",
+    "logarithmic": True,
+    "tanh_at_end": False,
+    "bias_at_end": False,
+}
+NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "hifi-gan": (HiFiGAN, HIFI_GAN),
+    "bigvgan": (BigVGAN, BIGVGAN),
+}
 
 
 def preset_with(folder: Path, kind: str) -> tuple[Path, torch.nn.Module]:
     """A tiny preset whose vocoder is of that kind, and the vocoder."""
     make, shape = NETWORKS[kind]
-    network = lively(make(128, **shape))
+    network = quiet(make(128, **shape))
     states = {part: one.state_dict() for part, one in tiny_networks().items()}
     states["vocoder"] = network.state_dict()
     header = tiny_header()

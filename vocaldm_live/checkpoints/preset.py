@@ -10,7 +10,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,7 @@ from vocaldm_live.checkpoints.header import (
     read_header,
 )
 from vocaldm_live.checkpoints.places import HEADER_FILE
-from vocaldm_live.checkpoints.vocoders import vocoder_network
+from vocaldm_live.checkpoints.vocoders import VocoderChoice, load_vocoder, vocoder_network
 from vocaldm_live.checkpoints.weights import (
     Entry,
     entries_of,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from vocaldm_live.model.adapter import Adapter
+    from vocaldm_live.model.bigvgan import BigVGAN
     from vocaldm_live.model.encoder import Encoder
     from vocaldm_live.model.hifi_gan import HiFiGAN
     from vocaldm_live.model.schedule import Schedule
@@ -62,17 +63,36 @@ _NOT_HASHED = "0" * 64
 
 @dataclass(frozen=True)
 class Preset:
-    """A preset whose header was read; `sha256` covers geometry, parts (weights included) and schedule."""
+    """A preset whose header was read; `sha256` covers geometry, parts (weights included) and schedule.
+
+    vocoder: one that was chosen in place of the preset's own, which `sha256` then still covers.
+    """
 
     name: str
     folder: Path
     header: PresetHeader
     sha256: str
+    vocoder: VocoderChoice | None = None
 
     @property
     def geometry(self) -> Geometry:
         """The numbers that fix every shape."""
         return self.header.geometry.build()
+
+    @property
+    def own_vocoder(self) -> VocoderChoice:
+        """The vocoder that the preset brings along."""
+        return VocoderChoice(self.name, self.header.parts.vocoder, self.geometry, self.folder / HEADER_FILE)
+
+    def with_vocoder(self, choice: VocoderChoice) -> Preset:
+        """The preset with another vocoder, or as it is where that is its own.
+
+        Raises PresetError where the vocoder takes another mel.
+        """
+        choice.check_fits(self.name, self.geometry)
+        if choice.sha256 == self.own_vocoder.sha256 or choice.part == self.header.parts.vocoder:
+            return replace(self, vocoder=None)
+        return replace(self, vocoder=choice)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +103,7 @@ class Modules:
     adapter: Adapter
     unet: SketchUNet
     vae: MelVAE
-    vocoder: Vocoder | HiFiGAN | None
+    vocoder: Vocoder | HiFiGAN | BigVGAN | None
     geometry: Geometry
     schedule: Schedule
 
@@ -105,6 +125,8 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     """
     header, folder = preset.header, preset.folder
     parts = header.parts.with_weights()
+    if preset.vocoder is not None:
+        parts.pop("vocoder", None)
     for name, part in parts.items():
         path = folder / part.file
         problems = mismatches(path, read_entries(path), _expected(name, header, folder))
@@ -113,6 +135,8 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     _check_samplers(header, folder)
     schedule = _schedule(header, folder)
     loaded: dict[str, Any] = {}
+    if preset.vocoder is not None:
+        loaded["vocoder"] = load_vocoder(preset.vocoder, device)
     for name, part in parts.items():
         network = _network(header.geometry, part)
         network.load_state_dict(read_tensors(folder / part.file, part.sha256), strict=True, assign=True)
@@ -162,7 +186,7 @@ def write_preset(
         if problems:
             raise PresetError(problems[0])
         _bring_along(folder, hidden)
-        _swap_in(hidden, folder)
+        swap_in(hidden, folder)
     except OSError as error:
         raise PresetError(
             f"The preset {folder} cannot be written ({error.strerror}); free space or allow writing there."
@@ -322,7 +346,7 @@ def _bring_along(old: Path, new: Path) -> None:
             shutil.copy2(path, new / path.name)
 
 
-def _swap_in(new: Path, target: Path) -> None:
+def swap_in(new: Path, target: Path) -> None:
     """Rename `new` to `target`; what was there goes only when that has worked."""
     old = None
     if target.exists():

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vocaldm_live.checkpoints.preset import Preset, load_modules
 from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
+from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM_ITERATIONS
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
 from vocaldm_live.engine.streaming import segment_plan, stream_network, stream_vocoder
@@ -26,7 +27,6 @@ from vocaldm_live.sound.audio import Sound, check_imitation
 from vocaldm_live.sound.mel import log_mel
 
 LATENT_MULTIPLE = 8
-GRIFFIN_LIM_ITERATIONS = 32
 
 # Hears (first sample, samples, samples of the whole clip) of a clip that is being decoded.
 Listener = Callable[[int, np.ndarray, int], None]
@@ -237,7 +237,7 @@ class Engine:
     def _vocode(self, mel: Tensor, seeds: Sequence[int]) -> Iterator[Tensor]:
         """Log-mel `[batch, bands, frames]` to samples, piece by piece; what is drawn comes from each clip's own seed."""
         geometry = self.modules.geometry
-        vocoder, part = self.modules.vocoder, self.preset.header.parts.vocoder
+        vocoder, part = self.modules.vocoder, (self.preset.vocoder or self.preset.own_vocoder).part
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         if vocoder is None:
             turns = part.iterations if isinstance(part, GriffinLimPart) else GRIFFIN_LIM_ITERATIONS
