@@ -66,7 +66,7 @@ class _Config(BaseModel):
 
 
 def import_vocoder(
-    source: Path, out: Path, config: Path | None = None, padding: Literal["half", "exact"] | None = None
+    source: Path, out: Path, config: Path | None = None, padding: str | None = None
 ) -> VocoderChoice:
     """Make the vocoder folder `out` of a published generator: a file, or a folder that holds one.
 

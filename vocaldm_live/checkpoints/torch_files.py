@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
-from vocaldm_live.checkpoints.header import one_line
 from vocaldm_live.checkpoints.weights import file_sha256, read_tensors
 from vocaldm_live.errors import PresetError
 
@@ -35,29 +35,15 @@ def read_torch_file(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         asked = _ASKED_FOR.search(str(error))
-        if asked is None:
-            raise _damaged(path, error) from None
-        what = next(filter(None, asked.groups()))
+        what = next(filter(None, asked.groups())) if asked else "what torch.save never writes"
         raise PresetError(
             f"{path} was not opened, for its pickle asks for {what}, and what is not a tensor can run code; "
             "save its tensors alone."
         ) from None
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: BaseException) -> PresetError:
-    reason = one_line(str(error).partition("\n")[0])[:120]
-    return PresetError(f"{path} was cut short or is damaged ({reason}); download it again.")
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        raise PresetError(f"{path} was cut short or is damaged; download it again.") from None

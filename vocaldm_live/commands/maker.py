@@ -131,6 +131,8 @@ def recipe_of(clip: Clip, preset: Preset, device: str, voice: Voice, like_path: 
         like=str(like_path.absolute()) if has_like and like_path else None,
         like_sha256=request.like.digest() if has_like and request.like else None,
         like_weight=request.like_weight,
+        vocoder=preset.vocoder.name if preset.vocoder else None,
+        vocoder_sha256=preset.vocoder.sha256 if preset.vocoder else None,
         notes=clip.notes,
     )
 

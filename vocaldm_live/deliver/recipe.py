@@ -15,6 +15,9 @@ from vocaldm_live.errors import RequestError
 
 RECIPE_FORMAT = 1
 
+# Left out where there is none, so that older versions read what they can make.
+_LATER = {"vocoder", "vocoder_sha256"}
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -23,7 +26,8 @@ class Recipe:
     """What makes the same clip again; raises RequestError when a field is of the wrong type or range.
 
     Hashes are SHA-256 in lower-case hexadecimal: `preset_sha256` of the preset, `imitation_sha256` and
-    `like_sha256` of the sounds as `Sound.digest` gives them. `duration` and `tail` are seconds, a
+    `like_sha256` of the sounds as `Sound.digest` gives them, `vocoder_sha256` of a vocoder that took the place of
+    the preset's own; a recipe without one has neither key, as those of older versions. `duration` and `tail` are seconds, a
     `duration` of None is the imitation's own. `created` is an ISO 8601 time. `device` is the kind (cpu,
     cuda, mps) on which the samples repeat exactly. `notes` say what else was done, one sentence each.
     """
@@ -46,6 +50,8 @@ class Recipe:
     like: str | None = None
     like_sha256: str | None = None
     like_weight: float = 1.0
+    vocoder: str | None = None
+    vocoder_sha256: str | None = None
     notes: tuple[str, ...] = ()
     format: int = RECIPE_FORMAT
 
@@ -56,13 +62,17 @@ class Recipe:
             if not legal(value):
                 raise RequestError(f"The recipe's {field.name} is {_short(value)}: {kind} belongs there.")
             object.__setattr__(self, field.name, normal(value))
-        if (self.like is None) != (self.like_sha256 is None):
-            raise RequestError("The recipe has only one of like and like_sha256: give both or neither.")
+        for name in ("like", "vocoder"):
+            if (getattr(self, name) is None) != (getattr(self, f"{name}_sha256") is None):
+                raise RequestError(
+                    f"The recipe has only one of {name} and {name}_sha256: give both or neither."
+                )
 
     def to_json(self) -> str:
         """The recipe as a JSON object in ASCII, its format first, ending in a line feed."""
         names = ["format", *(field.name for field in fields(self) if field.name != "format")]
         values = {name: getattr(self, name) for name in names}
+        values = {name: value for name, value in values.items() if name not in _LATER or value is not None}
         return json.dumps(values, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
     @staticmethod
@@ -84,7 +94,7 @@ class Recipe:
                 "use the program version that wrote it."
             )
         names = {field.name for field in fields(Recipe)}
-        missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+        missing, unknown = sorted(names - _LATER - set(values)), sorted(set(values) - names)
         if missing:
             raise RequestError(
                 f"{where} lacks {', '.join(missing)}: give a complete recipe, as it lies beside a clip."
@@ -227,6 +237,8 @@ _RULES: dict[str, _Rule] = {
     "like": ("the path of a sound or null", _or_none(_is_text), _same),
     "like_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "like_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
+    "vocoder": ("the name of a vocoder or null", _or_none(_is_text), _same),
+    "vocoder_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "notes": ("a list of texts", _is_notes, _same),
     "format": (f"{RECIPE_FORMAT}", lambda value: _is_whole(value, RECIPE_FORMAT, RECIPE_FORMAT), int),
 }
