@@ -47,7 +47,9 @@ def read_entries(path: Path) -> dict[str, Entry]:
         with open(path, "rb") as file:
             return _read_entries(file, path)
     except FileNotFoundError:
-        raise PresetError(f"{path} is missing, though preset.yaml names it; copy the preset again.") from None
+        raise PresetError(
+            f"{path} is missing, though the header beside it names it; copy the folder again."
+        ) from None
     except OSError as error:
         raise _unreadable(path, error) from error
 
