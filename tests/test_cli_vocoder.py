@@ -107,7 +107,16 @@ def test_what_is_no_vocoder_or_another_mel_is_told_in_a_sentence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path, files: Path, voice: Path
 ) -> None:
     (tmp_path / "8k.json").write_text(json.dumps(CONFIG | {"fmax": 8000}))
-    run(capsys, "presets", "vocoder", files / "generator.pt", "--config", tmp_path / "8k.json", "--out", tmp_path / "8k")
+    run(
+        capsys,
+        "presets",
+        "vocoder",
+        files / "generator.pt",
+        "--config",
+        tmp_path / "8k.json",
+        "--out",
+        tmp_path / "8k",
+    )
     for given, words in (
         (files / "generator.pt", ("vocaldm presets vocoder",)),
         ("bigvgam", ("bigvgam", "griffin-lim", "house")),
@@ -119,7 +128,9 @@ def test_what_is_no_vocoder_or_another_mel_is_told_in_a_sentence(
             said = run(capsys, command, where, "--preset", tiny, "--vocoder", given, "--out", tmp_path / "o")
             assert said.code == 1 and said.is_one_sentence(), said
             assert all(word in said.err for word in words), said.err
-    said = run(capsys, "presets", "vocoder", files / "generator.pt", "--out", tmp_path / "x", "--padding", "none")
+    said = run(
+        capsys, "presets", "vocoder", files / "generator.pt", "--out", tmp_path / "x", "--padding", "none"
+    )
     assert said.code == 2 and said.is_one_sentence()
     assert not (tmp_path / "o").exists() and not (tmp_path / "x").exists()
 
