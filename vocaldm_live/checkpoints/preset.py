@@ -31,6 +31,7 @@ from vocaldm_live.checkpoints.header import (
     read_header,
 )
 from vocaldm_live.checkpoints.places import HEADER_FILE
+from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
 from vocaldm_live.checkpoints.vocoders import VocoderChoice, load_vocoder, vocoder_network
 from vocaldm_live.checkpoints.weights import (
     Entry,
@@ -82,7 +83,10 @@ class Preset:
     @property
     def own_vocoder(self) -> VocoderChoice:
         """The vocoder that the preset brings along."""
-        return VocoderChoice(self.name, self.header.parts.vocoder, self.geometry, self.folder / HEADER_FILE)
+        part = self.header.parts.vocoder
+        if isinstance(part, GriffinLimPart):
+            return VocoderChoice(self.name, part, None, None)
+        return VocoderChoice(self.name, part, self.geometry, self.folder / HEADER_FILE)
 
     def with_vocoder(self, choice: VocoderChoice) -> Preset:
         """The preset with another vocoder, or as it is where that is its own.
@@ -90,7 +94,7 @@ class Preset:
         Raises PresetError where the vocoder takes another mel.
         """
         choice.check_fits(self.name, self.geometry)
-        if choice.sha256 == self.own_vocoder.sha256 or choice.part == self.header.parts.vocoder:
+        if choice.sha256 == self.own_vocoder.sha256:
             return replace(self, vocoder=None)
         return replace(self, vocoder=choice)
 
