@@ -62,7 +62,7 @@ def without(*keys: str) -> Change:
         (without("geometry", "hop"), "geometry.hop"),
         (without("parts", "vae", "sha256"), "parts.vae.sha256"),
         (without("parts", "vocoder", "kind"), "parts.vocoder.kind"),
-        (within("parts", "vocoder", kind="hifi-gan"), "parts.vocoder.kind"),
+        (within("parts", "vocoder", kind="wavenet"), "parts.vocoder.kind"),
         (within("parts", "vocoder", blocks=0), "parts.vocoder.blocks"),
         (within("geometry", hop="480"), "geometry.hop"),
         (within("geometry", fmax=30000.0), "geometry"),

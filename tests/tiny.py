@@ -81,6 +81,8 @@ def change_header(folder: Path, change: Callable[[dict[str, Any]], None]) -> Non
     """Rewrite a preset's preset.yaml as `change` leaves its plain values."""
     plain = yaml.safe_load((folder / "preset.yaml").read_text())
     change(plain)
+    # As a new file, for the old one may be a link to a preset that others read.
+    (folder / "preset.yaml").unlink()
     (folder / "preset.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
 
 

@@ -180,6 +180,7 @@ def evaluate_folder(
         "version": __version__,
         "preset": engine.preset.name,
         "preset_sha256": engine.preset.sha256,
+        "vocoder": (engine.preset.vocoder or engine.preset.own_vocoder).name,
         "device": engine.device.type,
         "steps": asked.steps,
         "sampler": asked.sampler,

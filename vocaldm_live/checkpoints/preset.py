@@ -10,7 +10,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +31,8 @@ from vocaldm_live.checkpoints.header import (
     read_header,
 )
 from vocaldm_live.checkpoints.places import HEADER_FILE
+from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
+from vocaldm_live.checkpoints.vocoders import VocoderChoice, load_vocoder, vocoder_network
 from vocaldm_live.checkpoints.weights import (
     Entry,
     entries_of,
@@ -49,7 +51,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from vocaldm_live.model.adapter import Adapter
+    from vocaldm_live.model.bigvgan import BigVGAN
     from vocaldm_live.model.encoder import Encoder
+    from vocaldm_live.model.hifi_gan import HiFiGAN
     from vocaldm_live.model.schedule import Schedule
     from vocaldm_live.model.unet import SketchUNet
     from vocaldm_live.model.vae import MelVAE
@@ -60,17 +64,39 @@ _NOT_HASHED = "0" * 64
 
 @dataclass(frozen=True)
 class Preset:
-    """A preset whose header was read; `sha256` covers geometry, parts (weights included) and schedule."""
+    """A preset whose header was read; `sha256` covers geometry, parts (weights included) and schedule.
+
+    vocoder: one that was chosen in place of the preset's own, which `sha256` then still covers.
+    """
 
     name: str
     folder: Path
     header: PresetHeader
     sha256: str
+    vocoder: VocoderChoice | None = None
 
     @property
     def geometry(self) -> Geometry:
         """The numbers that fix every shape."""
         return self.header.geometry.build()
+
+    @property
+    def own_vocoder(self) -> VocoderChoice:
+        """The vocoder that the preset brings along."""
+        part = self.header.parts.vocoder
+        if isinstance(part, GriffinLimPart):
+            return VocoderChoice(self.name, part, None, None)
+        return VocoderChoice(self.name, part, self.geometry, self.folder / HEADER_FILE)
+
+    def with_vocoder(self, choice: VocoderChoice) -> Preset:
+        """The preset with another vocoder, or as it is where that is its own.
+
+        Raises PresetError where the vocoder takes another mel.
+        """
+        choice.check_fits(self.name, self.geometry)
+        if choice.sha256 == self.own_vocoder.sha256:
+            return replace(self, vocoder=None)
+        return replace(self, vocoder=choice)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +107,7 @@ class Modules:
     adapter: Adapter
     unet: SketchUNet
     vae: MelVAE
-    vocoder: Vocoder | None
+    vocoder: Vocoder | HiFiGAN | BigVGAN | None
     geometry: Geometry
     schedule: Schedule
 
@@ -103,6 +129,8 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     """
     header, folder = preset.header, preset.folder
     parts = header.parts.with_weights()
+    if preset.vocoder is not None:
+        parts.pop("vocoder", None)
     for name, part in parts.items():
         path = folder / part.file
         problems = mismatches(path, read_entries(path), _expected(name, header, folder))
@@ -111,6 +139,8 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     _check_samplers(header, folder)
     schedule = _schedule(header, folder)
     loaded: dict[str, Any] = {}
+    if preset.vocoder is not None:
+        loaded["vocoder"] = load_vocoder(preset.vocoder, device)
     for name, part in parts.items():
         network = _network(header.geometry, part)
         network.load_state_dict(read_tensors(folder / part.file, part.sha256), strict=True, assign=True)
@@ -173,7 +203,7 @@ def write_preset(
         if problems:
             raise PresetError(problems[0])
         _bring_along(folder, hidden)
-        _swap_in(hidden, folder)
+        swap_in(hidden, folder)
     except OSError as error:
         raise PresetError(
             f"The preset {folder} cannot be written ({error.strerror}); free space or allow writing there."
@@ -193,7 +223,6 @@ def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
     from vocaldm_live.model.skeleton import skeletons
     from vocaldm_live.model.unet import SketchUNet
     from vocaldm_live.model.vae import MelVAE
-    from vocaldm_live.model.vocoder import Vocoder
 
     geometry = header.build()
     with skeletons():
@@ -206,7 +235,7 @@ def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
             return SketchUNet(geometry, part.channels, part.layers, part.attention_from, width, part.groups)
         if isinstance(part, VAEPart):
             return MelVAE(geometry, part.channels, part.layers, part.groups)
-        return Vocoder(geometry, part.channels, part.hidden, part.blocks)
+        return vocoder_network(geometry, part)
 
 
 @lru_cache(maxsize=32)
@@ -334,7 +363,7 @@ def _bring_along(old: Path, new: Path) -> None:
             shutil.copy2(path, new / path.name)
 
 
-def _swap_in(new: Path, target: Path) -> None:
+def swap_in(new: Path, target: Path) -> None:
     """Rename `new` to `target`; what was there goes only when that has worked."""
     old = None
     if target.exists():

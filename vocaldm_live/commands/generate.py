@@ -15,6 +15,7 @@ from vocaldm_live.commands import (
     DEFAULT_PRESET,
     DeviceOption,
     JsonOption,
+    VocoderOption,
     open_preset,
     results_only,
     say,
@@ -102,6 +103,7 @@ def generate(
     eta: Annotated[
         float | None, typer.Option(metavar="E", help="Fresh noise in each step, 0 to 1. [default: 0]")
     ] = None,
+    vocoder: VocoderOption = None,
     device: DeviceOption = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the clips go.")] = DEFAULT_OUT,
     bits: Annotated[int, typer.Option(metavar="N", help="16, 24, or 32 for floating point.")] = 24,
@@ -130,14 +132,14 @@ def generate(
         if both:
             raise RequestError(f"The recipe settles {both[0]} already: leave out one of the two.")
         with results_only(json_lines) as results:
-            return _again(recipe, files or [], preset, like, device, out, bits, json_lines, results)
+            return _again(recipe, files or [], preset, vocoder, like, device, out, bits, json_lines, results)
     if not files:
         raise RequestError("There is nothing to do: give imitations or folders of them, or a --recipe.")
     with results_only(json_lines) as results:
         from vocaldm_live.engine.request import Request
         from vocaldm_live.sound.audio import check_imitation, read_sound
 
-        chosen = open_preset(DEFAULT_PRESET if preset is None else preset)
+        chosen = open_preset(DEFAULT_PRESET if preset is None else preset, vocoder)
         example = None
         request = Request(
             placeholder(),
@@ -227,6 +229,7 @@ def _again(
     recipe_path: Path,
     files: Sequence[Path],
     preset: str | None,
+    vocoder: str | None,
     like: Path | None,
     device: str,
     out: Path,
@@ -252,6 +255,7 @@ def _again(
             f"(its hash is {chosen.sha256[:12]}, the recipe's {recipe.preset_sha256[:12]}): "
             "give the folder of the right one with --preset."
         )
+    chosen = _with_its_vocoder(chosen, recipe, recipe_path, vocoder)
     edited, paths = edited_sounds(recipe, recipe_path, files)
     if recipe.edit is not None and recipe.imitation_sha256 == recipe.source_sha256:
         voice = Voice(edited[0], paths[0], edit_title(paths[0], recipe.edit.kind), 0.0, 0.0)
@@ -293,6 +297,23 @@ def edited_sounds(recipe: Recipe, recipe_path: Path, files: Sequence[Path]) -> t
             _check_same(sounds[-1], digest, path, recipe_path, "edited sound", "as FILE")
             paths.append(path)
     return sounds, paths
+
+
+def _with_its_vocoder(preset: Preset, recipe: Recipe, recipe_path: Path, given: str | None) -> Preset:
+    """The preset with the recipe's vocoder, which `given` may find; raises where it is another one."""
+    from vocaldm_live.checkpoints.vocoders import resolve_vocoder
+
+    if recipe.vocoder is None:
+        if given is not None and preset.with_vocoder(resolve_vocoder(given)).vocoder is not None:
+            raise RequestError(f"The recipe {recipe_path} has the preset's own vocoder: leave out --vocoder.")
+        return preset
+    choice = resolve_vocoder(recipe.vocoder if given is None else given)
+    if choice.sha256 != recipe.vocoder_sha256:
+        raise PresetError(
+            f"The vocoder {choice.name} is not the one of {recipe_path} (its hash is {choice.sha256[:12]}, the "
+            f"recipe's {(recipe.vocoder_sha256 or '')[:12]}): give the folder of the right one with --vocoder."
+        )
+    return preset.with_vocoder(choice)
 
 
 def _recipe_device(recipe: Recipe, device: str) -> str:

@@ -160,6 +160,8 @@ def recipe_of(
         like=str(like_path.absolute()) if has_like and like_path else None,
         like_sha256=request.like.digest() if has_like and request.like else None,
         like_weight=request.like_weight,
+        vocoder=preset.vocoder.name if preset.vocoder else None,
+        vocoder_sha256=preset.vocoder.sha256 if preset.vocoder else None,
         notes=clip.notes,
         library=anchor.library if anchor is not None else None,
         nearest=anchor.nearest if anchor is not None else (),

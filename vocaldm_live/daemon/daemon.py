@@ -97,7 +97,9 @@ class Daemon:
         self.engine_state = ("loading", "The preset is being loaded.")
         self.warm = threading.Event()
         self.failed: str | None = None
-        self.loader = Loader(settings.device, self._on_engine, self._on_refused, self._on_state)
+        self.loader = Loader(
+            settings.device, settings.vocoder, self._on_engine, self._on_refused, self._on_state
+        )
         self.microphone: Microphone | None = self._microphone() if settings.microphone.enabled else None
         self.is_listening = settings.microphone.listen
         self.is_recording = False

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 RECIPE_FORMAT = 1
 
-# Left out where nothing was edited, so that such recipes read as they always did.
-_EDIT_FIELDS = frozenset({"edit", "source", "source_sha256", "other", "other_sha256"})
+# Groups of fields that are left out of the JSON where the first is None, so that plain recipes read as they always did.
+_GROUPS = (
+    ("vocoder", "vocoder_sha256"),
+    ("anchor", "library", "nearest"),
+    ("edit", "source", "source_sha256", "other", "other_sha256"),
+)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,100000}={0,2}")
-# Fields that only the recipes of clips with a library's anchor have.
-_OF_LIBRARIES = {"library", "nearest", "anchor"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Recipe:
     """What makes the same clip again; raises RequestError when a field is of the wrong type or range.
 
     Hashes are SHA-256 in lower-case hexadecimal: `preset_sha256` of the preset, `imitation_sha256` and
-    `like_sha256` of the sounds as `Sound.digest` gives them. `duration` and `tail` are seconds, a
+    `like_sha256` of the sounds as `Sound.digest` gives them, `vocoder_sha256` of a vocoder that took the place of
+    the preset's own; a recipe without one has neither key, as those of older versions. `duration` and `tail` are seconds, a
     `duration` of None is the imitation's own. `created` is an ISO 8601 time. `device` is the kind (cpu,
     cuda, mps) on which the samples repeat exactly. `notes` say what else was done, one sentence each.
 
@@ -62,6 +65,8 @@ class Recipe:
     like: str | None = None
     like_sha256: str | None = None
     like_weight: float = 1.0
+    vocoder: str | None = None
+    vocoder_sha256: str | None = None
     notes: tuple[str, ...] = ()
     library: str | None = None
     nearest: tuple[str, ...] = ()
@@ -80,8 +85,11 @@ class Recipe:
             if not legal(value):
                 raise RequestError(f"The recipe's {field.name} is {_short(value)}: {kind} belongs there.")
             object.__setattr__(self, field.name, normal(value))
-        if (self.like is None) != (self.like_sha256 is None):
-            raise RequestError("The recipe has only one of like and like_sha256: give both or neither.")
+        for name in ("like", "vocoder"):
+            if (getattr(self, name) is None) != (getattr(self, f"{name}_sha256") is None):
+                raise RequestError(
+                    f"The recipe has only one of {name} and {name}_sha256: give both or neither."
+                )
         if (self.library is None) != (self.anchor is None):
             raise RequestError("The recipe has only one of library and anchor: give both or neither.")
         if (self.other is None) != (self.other_sha256 is None):
@@ -95,12 +103,11 @@ class Recipe:
 
     def to_json(self) -> str:
         """The recipe as a JSON object in ASCII, its format first, ending in a line feed."""
-        left_out = {"format"} if self.anchor is not None else {"format", *_OF_LIBRARIES}
+        absent = {name for group in _GROUPS if getattr(self, group[0]) is None for name in group}
+        left_out = {"format"} | absent
         names = ["format", *(field.name for field in fields(self) if field.name not in left_out)]
         values = {name: getattr(self, name) for name in names}
-        if self.edit is None:
-            values = {name: value for name, value in values.items() if name not in _EDIT_FIELDS}
-        else:
+        if self.edit is not None:
             values["edit"] = self.edit.as_plain()
         return json.dumps(values, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
@@ -123,8 +130,8 @@ class Recipe:
                 "use the program version that wrote it."
             )
         names = {field.name for field in fields(Recipe)}
-        needed = names - _OF_LIBRARIES - (_EDIT_FIELDS if "edit" not in values else set())
-        missing, unknown = sorted(needed - set(values)), sorted(set(values) - names)
+        left_out = {name for group in _GROUPS if group[0] != "edit" or "edit" not in values for name in group}
+        missing, unknown = sorted(names - left_out - set(values)), sorted(set(values) - names)
         if missing:
             raise RequestError(
                 f"{where} lacks {', '.join(missing)}: give a complete recipe, as it lies beside a clip."
@@ -288,6 +295,8 @@ _RULES: dict[str, _Rule] = {
     "like": ("the path of a sound or null", _or_none(_is_text), _same),
     "like_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "like_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
+    "vocoder": ("the name of a vocoder or null", _or_none(_is_text), _same),
+    "vocoder_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "notes": ("a list of texts", _is_notes, _same),
     "library": ("the path of a folder or null", _or_none(_is_text), _same),
     "nearest": ("a list of texts", _is_notes, _same),

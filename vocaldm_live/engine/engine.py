@@ -12,23 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vocaldm_live.checkpoints.header import GriffinLimPart
 from vocaldm_live.checkpoints.preset import Preset, load_modules
+from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
+from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM_ITERATIONS
 from vocaldm_live.engine.editing import Editor
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
-from vocaldm_live.engine.streaming import segment_plan, stream_vocoder
+from vocaldm_live.engine.streaming import segment_plan, stream_network, stream_vocoder
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.denoise import denoise_from
 from vocaldm_live.model.guidance import guided
 from vocaldm_live.model.samplers import SAMPLERS, Cancelled, SeededNoise
 from vocaldm_live.model.unet import Condition
-from vocaldm_live.model.vocoder import draw_noise, griffin_lim
+from vocaldm_live.model.vocoder import Vocoder, draw_noise, griffin_lim
 from vocaldm_live.sound.audio import Sound, check_imitation
 from vocaldm_live.sound.mel import log_mel
 
 LATENT_MULTIPLE = 8
-GRIFFIN_LIM_ITERATIONS = 32
 _SOUNDS = ("imitation", "like", "source", "other", "anchor")
 
 # Hears (first sample, samples, samples of the whole clip) of a clip that is being decoded.
@@ -274,14 +274,17 @@ class Engine:
         return 1 + (1 if self.modules.vocoder is None else len(segment_plan(frames)))
 
     def _vocode(self, mel: Tensor, seeds: Sequence[int]) -> Iterator[Tensor]:
-        """Log-mel `[batch, bands, frames]` to samples, piece by piece; each clip's noise comes from its own seed."""
+        """Log-mel `[batch, bands, frames]` to samples, piece by piece; what is drawn comes from each clip's own seed."""
         geometry = self.modules.geometry
-        vocoder, part = self.modules.vocoder, self.preset.header.parts.vocoder
+        vocoder, part = self.modules.vocoder, (self.preset.vocoder or self.preset.own_vocoder).part
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         if vocoder is None:
             turns = part.iterations if isinstance(part, GriffinLimPart) else GRIFFIN_LIM_ITERATIONS
             rows = zip(mel, generators, strict=True)
             yield torch.cat([griffin_lim(row[None], geometry, turns, generator=g) for row, g in rows])
+            return
+        if not isinstance(vocoder, Vocoder):
+            yield from stream_network(vocoder, mel)
             return
         noise = torch.cat([draw_noise(1, mel.shape[2], geometry, generator) for generator in generators])
         yield from stream_vocoder(vocoder, mel, noise.to(mel.device))

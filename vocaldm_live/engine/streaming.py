@@ -1,10 +1,11 @@
 """Streaming: the vocoder run in segments, so that a clip can be heard while the rest is still being decoded.
 
-The network runs once over all frames, its head, the spectra and their inverse in segments: phases and
-overlap-add carry on where they stopped. So the joins are the network's own; what differs from
-`Vocoder.forward` is the order of some sums (float rounding). Segments grow: decoding is many times faster
-than the sound, so only the first has to be short. The VAE's decoder normalises over all of time and runs
-whole too.
+`stream_vocoder`, for the inverse STFT: the network runs once over all frames, its head, the spectra and their
+inverse in segments: phases and overlap-add carry on where they stopped. So the joins are the network's own; what
+differs from `Vocoder.forward` is the order of some sums (float rounding). `stream_network`, for networks of
+convolutions alone: each segment is computed with as many frames around it as it can hear. Segments grow: decoding
+is many times faster than the sound, so only the first has to be short. The VAE's decoder normalises over all of
+time and runs whole.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from vocaldm_live.model.bigvgan import BigVGAN
+from vocaldm_live.model.hifi_gan import HiFiGAN
 from vocaldm_live.model.overlap import overlap_add
 from vocaldm_live.model.phase import PeakPhases
 from vocaldm_live.model.vocoder import Vocoder
@@ -64,6 +67,15 @@ def stream_vocoder(vocoder: Vocoder, mel: Tensor, noise: Tensor) -> Iterator[Ten
         piece = piece[:, :left]
         left -= piece.shape[1]
         yield piece
+
+
+def stream_network(vocoder: HiFiGAN | BigVGAN, mel: Tensor) -> Iterator[Tensor]:
+    """Samples `[batch, n]`, piece after piece, `frames * hop` in all, of log-mel `[batch, mel_bands, frames]`."""
+    frames = mel.shape[2]
+    for begin, end in segment_plan(frames):
+        first = max(0, begin - vocoder.context)
+        seen = vocoder(mel[:, :, first : min(frames, end + vocoder.context)])
+        yield seen[:, (begin - first) * vocoder.hop : (end - first) * vocoder.hop]
 
 
 class _OverlapAdd:
