@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checkpoints": {"sound", "model"},
     "engine": {"sound", "model", "checkpoints"},
     "library": {"sound", "model", "checkpoints"},
+    "reference": {"sound", "model", "checkpoints", "engine"},
     "errors": set(),
     "__init__": set(),
 }

@@ -15,6 +15,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from vocaldm_live.checkpoints.audioldm_parts import (
+    AudioLDMPart,
+    AudioLDMUNetPart,
+    AudioLDMVAEPart,
+    ClapAudioPart,
+    ClapTextPart,
+    VocalDMAdapterPart,
+)
 from vocaldm_live.checkpoints.header_file import Header, inspect, parse, read, written
 from vocaldm_live.checkpoints.header_file import one_line as one_line
 from vocaldm_live.checkpoints.strict import Few, Share, Width, Widths, check_bands
@@ -24,7 +32,7 @@ from vocaldm_live.checkpoints.strict import short as _short
 from vocaldm_live.checkpoints.vocoder_parts import NetworkPart, VocoderPart, check_hop
 from vocaldm_live.sound.geometry import Geometry
 
-PART_NAMES = ("encoder", "adapter", "unet", "vae", "vocoder")
+PART_NAMES = ("encoder", "adapter", "unet", "vae", "vocoder", "clap_text", "clap_audio")
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -101,17 +109,33 @@ class VAEPart(_Weights):
         return self
 
 
-WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | NetworkPart
+WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | NetworkPart | AudioLDMPart
 
 
 class Parts(_Strict):
-    """The networks."""
+    """The networks. The house's hears by encoder and adapter, AudioLDM's by CLAP too or alone."""
 
-    encoder: EncoderPart
-    adapter: AdapterPart
-    unet: UNetPart
-    vae: VAEPart
+    encoder: EncoderPart | None = None
+    adapter: Annotated[AdapterPart | VocalDMAdapterPart, Field(discriminator="kind")] | None = None
+    unet: Annotated[UNetPart | AudioLDMUNetPart, Field(discriminator="kind")]
+    vae: Annotated[VAEPart | AudioLDMVAEPart, Field(discriminator="kind")]
     vocoder: VocoderPart
+    clap_text: ClapTextPart | None = None
+    clap_audio: ClapAudioPart | None = None
+
+    @model_validator(mode="after")
+    def _heard(self) -> Parts:
+        if isinstance(self.unet, UNetPart):
+            for name, kind in (("encoder", EncoderPart), ("adapter", AdapterPart)):
+                if not isinstance(getattr(self, name), kind):
+                    raise ValueError(f"lack the {name} that a sketch-unet hears by, so write it")
+        elif (self.adapter is not None) > (self.encoder is not None) or isinstance(self.adapter, AdapterPart):
+            raise ValueError("have an adapter without its encoder, or of another kind than vocaldm")
+        elif self.adapter is None and self.clap_text is None and self.clap_audio is None:
+            raise ValueError(
+                "have neither encoder and adapter nor clap_text nor clap_audio, so nothing is heard"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_file_each(self) -> Parts:
@@ -127,12 +151,13 @@ class Parts(_Strict):
 
 
 class ScheduleHeader(_Strict):
-    """Arguments of `model.schedule.Schedule.linear_sqrt`."""
+    """Arguments of `model.schedule.Schedule.linear_sqrt`, and the spacing of its steps (left out: trailing)."""
 
     beta_start: Annotated[float, Field(gt=0.0, lt=1.0)]
     beta_end: Annotated[float, Field(gt=0.0, lt=1.0)]
     steps: Annotated[int, Field(ge=2, le=10000)]
     zero_terminal_snr: bool
+    spacing: Literal["leading"] | None = None
 
 
 class Range(_Strict):
@@ -237,7 +262,9 @@ class PresetHeader(Header):
         """
         shaping = {"geometry": True, "parts": True, "schedule": True}
         guidance = {"guidance_interval", "guidance_rescale"}
-        plain = self.model_dump(mode="json", include=shaping | {"parameters": guidance})
+        # What is left out is left out here too: the hash is older than some of the keys.
+        include = shaping | {"parameters": guidance}
+        plain = self.model_dump(mode="json", include=include, exclude_none=True)
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from vocaldm_live.checkpoints.audioldm_networks import audioldm_network
+from vocaldm_live.checkpoints.audioldm_parts import AudioLDMPart, ClapTextPart, TextFile
 from vocaldm_live.checkpoints.header import (
     PART_NAMES,
     AdapterPart,
@@ -43,14 +45,15 @@ from vocaldm_live.checkpoints.weights import (
     read_tensors,
     write_tensors,
 )
-from vocaldm_live.errors import PresetError
+from vocaldm_live.errors import PresetError, RequestError
 from vocaldm_live.sound.geometry import Geometry
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from vocaldm_live.model.adapter import Adapter
+    from vocaldm_live.model.adapter import Adapter, VocalDMAdapter
+    from vocaldm_live.model.audioldm import AudioLDMUNet
     from vocaldm_live.model.bigvgan import BigVGAN
     from vocaldm_live.model.encoder import Encoder
     from vocaldm_live.model.hifi_gan import HiFiGAN
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from vocaldm_live.model.vae import MelVAE
     from vocaldm_live.model.vocoder import Vocoder
 
+LATE_PARTS = ("clap_text", "clap_audio")
 _NOT_HASHED = "0" * 64
 
 
@@ -101,15 +105,35 @@ class Preset:
 
 @dataclass(frozen=True, eq=False)
 class Modules:
-    """A preset's networks in eval mode, float32, without gradients; `vocoder` is None for Griffin-Lim."""
+    """A preset's networks in eval mode, float32, without gradients; `vocoder` is None for Griffin-Lim.
 
-    encoder: Encoder
-    adapter: Adapter
-    unet: SketchUNet
+    The house's presets have `house_encoder` and `house_adapter`; the properties of nearly the same names raise
+    RequestError where a preset has none. CLAP's towers are loaded by `load_part` when they are asked something.
+    """
+
+    unet: SketchUNet | AudioLDMUNet
     vae: MelVAE
     vocoder: Vocoder | HiFiGAN | BigVGAN | None
     geometry: Geometry
     schedule: Schedule
+    house_encoder: Encoder | None = None
+    any_adapter: Adapter | VocalDMAdapter | None = None
+
+    @property
+    def encoder(self) -> Encoder:
+        """The towers that hear imitations and references."""
+        if self.house_encoder is None:
+            raise RequestError("This preset has no encoder: import it with --qvim, or use the preset house.")
+        return self.house_encoder
+
+    @property
+    def adapter(self) -> Adapter:
+        """From the encoder's embedding to a condition, with the null that guidance leans from."""
+        if self.any_adapter is None:
+            raise RequestError(
+                "This preset has no adapter: import it with --adapter, or use the preset house."
+            )
+        return self.any_adapter  # type: ignore[return-value]
 
 
 def read_preset(folder: Path | str) -> Preset:
@@ -139,19 +163,48 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     _check_samplers(header, folder)
     schedule = _schedule(header, folder)
     loaded: dict[str, Any] = {}
+    for name in parts:
+        if name not in LATE_PARTS:
+            loaded[name] = load_part(preset, name, device)
     if preset.vocoder is not None:
         loaded["vocoder"] = load_vocoder(preset.vocoder, device)
-    for name, part in parts.items():
-        network = _network(header.geometry, part)
-        network.load_state_dict(read_tensors(folder / part.file, part.sha256), strict=True, assign=True)
-        loaded[name] = network.eval().requires_grad_(False).to(device)
-    loaded.setdefault("vocoder", None)
-    return Modules(**loaded, geometry=preset.geometry, schedule=schedule)
+    return Modules(
+        loaded["unet"],
+        loaded["vae"],
+        loaded.get("vocoder"),
+        preset.geometry,
+        schedule,
+        loaded.get("encoder"),
+        loaded.get("adapter"),
+    )
+
+
+def load_part(preset: Preset, name: str, device: torch.device | str = "cpu") -> nn.Module:
+    """One network of a preset, as those of `Modules`; raises PresetError where its file is another."""
+    part = preset.header.parts.with_weights()[name]
+    network = _network(preset.header.geometry, part)
+    tensors = read_tensors(preset.folder / part.file, part.sha256)
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return network.eval().requires_grad_(False).to(device)
+
+
+def read_text(preset: Preset, text: TextFile) -> str:
+    """A text file of a preset; raises PresetError where it is missing, another or no text."""
+    path = preset.folder / text.file
+    problem = hash_problem(path, file_sha256(path), text.sha256)
+    if problem:
+        raise PresetError(problem)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(f"{path} cannot be read ({one_line(error)}); copy the preset again.") from error
 
 
 def load_encoder(preset: Preset, device: torch.device | str = "cpu") -> Encoder:
     """The preset's encoder alone, in eval mode, float32, without gradients; raises PresetError as `load_modules`."""
     part = preset.header.parts.encoder
+    if part is None:
+        raise PresetError(f"The preset {preset.name} has no encoder: name one that has, as house.")
     path = preset.folder / part.file
     problems = mismatches(path, read_entries(path), _expected("encoder", preset.header, preset.folder))
     if problems:
@@ -177,11 +230,13 @@ def write_preset(
     header: Mapping[str, Any],
     states: Mapping[str, Mapping[str, Tensor]],
     dtype: torch.dtype | Mapping[str, torch.dtype],
+    texts: Mapping[str, str] | None = None,
 ) -> Preset:
     """Write a preset into `folder`, whose last part is its name, and return it as read back.
 
     header: what preset.yaml is to say, the parts without `sha256` (and without `file`, which is then
     `<part>.safetensors`). states: a state dict for each part with weights. dtype: one for all, or one a part.
+    texts: text files by name, which the header already names by their hashes.
     The folder is made under a hidden name beside it, checked there and then renamed, so that nobody sees half
     of it; an older preset of that name is replaced, and what else lay in its folder comes along.
     Raises PresetError where header and states do not fit, values overflow, or the disk says no.
@@ -197,6 +252,9 @@ def write_preset(
         for name, part in checked.parts.with_weights().items():
             wanted = dtype[name] if isinstance(dtype, Mapping) else dtype
             plain["parts"][name]["sha256"] = write_tensors(hidden / part.file, states[name], wanted)
+        _bring_along(folder, hidden)
+        for name, text in (texts or {}).items():
+            (hidden / name).write_bytes(text.encode("utf-8"))
         final = _parsed(plain, folder)
         (hidden / HEADER_FILE).write_text(final.as_yaml(), encoding="utf-8")
         problems = _content_problems(read_header(hidden / HEADER_FILE), hidden)
@@ -235,6 +293,8 @@ def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
             return SketchUNet(geometry, part.channels, part.layers, part.attention_from, width, part.groups)
         if isinstance(part, VAEPart):
             return MelVAE(geometry, part.channels, part.layers, part.groups)
+        if isinstance(part, AudioLDMPart):
+            return audioldm_network(geometry, part)
         return vocoder_network(geometry, part)
 
 
@@ -257,7 +317,7 @@ def _schedule(header: PresetHeader, folder: Path) -> Schedule:
     from vocaldm_live.model.schedule import Schedule
 
     try:
-        return Schedule.linear_sqrt(**header.schedule.model_dump())
+        return Schedule.linear_sqrt(**header.schedule.model_dump(exclude={"spacing"}))
     except ValueError as error:
         raise PresetError(
             f"{folder / HEADER_FILE} has an impossible schedule ({one_line(error)}); correct its betas."
@@ -286,6 +346,9 @@ def _content_problems(header: PresetHeader, folder: Path) -> list[str]:
             different = hash_problem(path, file_sha256(path), part.sha256)
             problems += [different] if different else []
             problems += mismatches(path, entries, _expected(name, header, folder))
+            for text in (part.vocabulary, part.merges) if isinstance(part, ClapTextPart) else ():
+                different = hash_problem(folder / text.file, file_sha256(folder / text.file), text.sha256)
+                problems += [different] if different else []
         except PresetError as error:
             problems.append(str(error))
     for check in (_check_samplers, _schedule):

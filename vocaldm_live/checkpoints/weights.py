@@ -54,6 +54,11 @@ def read_entries(path: Path) -> dict[str, Entry]:
         raise _unreadable(path, error) from error
 
 
+def is_safetensors(start: bytes) -> bool:
+    """Whether a file that begins so can be one: a length, then the header's brace."""
+    return len(start) >= 9 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes in lower-case hexadecimal; raises PresetError where it cannot be read."""
     digest = hashlib.sha256()
@@ -158,20 +163,24 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype) -
 
     Raises PresetError where a value is not finite, or no longer is in `dtype`.
     """
-    from safetensors.torch import save
+    from safetensors.torch import save_file
 
-    stored = {}
+    stored, seen = {}, set()
     for key, value in state.items():
-        # Cloned where storage may be shared, which safetensors refuses.
-        stored[key] = converted(value, dtype).clone()
+        ready = converted(value, dtype)
+        storage = ready.untyped_storage()
+        # Cloned where storage is shared or larger than the tensor, which safetensors refuses.
+        if storage.data_ptr() in seen or storage.nbytes() != ready.numel() * ready.element_size():
+            ready = ready.clone()
+        seen.add(storage.data_ptr())
+        stored[key] = ready
         if not bool(value.isfinite().all()):
             raise PresetError(f"{path.name} cannot be written: {key} is not finite; train it again.")
-        if not bool(stored[key].isfinite().all()):
+        if not bool(ready.isfinite().all()):
             name = str(dtype).removeprefix("torch.")
             raise PresetError(f"{path.name} cannot be written: {key} overflows {name}; choose a wider type.")
-    data = save(stored, metadata={"format": "pt"})
-    path.write_bytes(data)
-    return hashlib.sha256(data).hexdigest()
+    save_file(stored, path, metadata={"format": "pt"})
+    return file_sha256(path)
 
 
 # Inside -------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from vocaldm_live.commands import (
     results_only,
     table,
 )
+from vocaldm_live.commands.bench_audioldm import bench_audioldm
 from vocaldm_live.commands.bench_live import bench_live
 from vocaldm_live.commands.maker import Made, Maker, check_options, open_outbox, read_voice
 from vocaldm_live.errors import RequestError
@@ -49,6 +50,7 @@ FINER = {"decode": ("vae", "vocode")}
 
 benches = typer.Typer(help="Measure how long clips take on this machine.", rich_markup_mode=None)
 benches.command("live")(bench_live)
+benches.command("audioldm")(bench_audioldm)
 
 
 @benches.callback(invoke_without_command=True)

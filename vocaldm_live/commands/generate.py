@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from vocaldm_live.sound.audio import Sound
 
 
+BACKENDS = ("own", "reference")
+
+
 def collect(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Files and the sound files of folders, in the order given, and a sentence for each that yields none."""
     from vocaldm_live.sound.audio import sound_files
@@ -88,6 +91,22 @@ def generate(
     nearest: Annotated[
         int | None, typer.Option(metavar="K", help="How many of them, 1 to 100. [default: 4]")
     ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="WORDS", help="Words for the sound, where the preset understands them."),
+    ] = None,
+    text_weight: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="How much of them, 0 to 1; less keeps the voice. [default: 1]"),
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(metavar="WORDS", help="What it should not be, where the preset understands words."),
+    ] = None,
+    candidates: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Make N and keep the one most like what was asked. [default: 1]"),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="S", help="What the noise starts from. [default: 0]")
     ] = None,
@@ -105,6 +124,10 @@ def generate(
     ] = None,
     vocoder: VocoderOption = None,
     device: DeviceOption = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="own, or reference: AudioLDM's authors' program, installed apart."),
+    ] = "own",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the clips go.")] = DEFAULT_OUT,
     bits: Annotated[int, typer.Option(metavar="N", help="16, 24, or 32 for floating point.")] = 24,
     json_lines: JsonOption = False,
@@ -121,24 +144,35 @@ def generate(
         "--like-weight": like_weight,
         "--library": library,
         "--nearest": nearest,
+        "--text": text,
+        "--text-weight": text_weight,
+        "--negative": negative,
+        "--candidates": candidates,
         "--seed": seed,
         "--variations": variations,
         "--duration": duration,
         "--sampler": sampler,
         "--eta": eta,
     }
+    if backend not in BACKENDS:
+        raise RequestError(f"backend is {backend!r}: choose one of {', '.join(BACKENDS)}.")
     if recipe is not None:
         both = [name for name, value in fixed.items() if value is not None]
         if both:
             raise RequestError(f"The recipe settles {both[0]} already: leave out one of the two.")
         with results_only(json_lines) as results:
-            return _again(recipe, files or [], preset, vocoder, like, device, out, bits, json_lines, results)
+            return _again(
+                recipe, files or [], preset, vocoder, like, device, out, bits, json_lines, results, backend
+            )
     if not files:
         raise RequestError("There is nothing to do: give imitations or folders of them, or a --recipe.")
     with results_only(json_lines) as results:
         from vocaldm_live.engine.request import Request
+        from vocaldm_live.engine.words import Words
         from vocaldm_live.sound.audio import check_imitation, read_sound
 
+        if text_weight is not None and not text:
+            raise RequestError("--text-weight weighs the words of --text: give them too.")
         chosen = open_preset(DEFAULT_PRESET if preset is None else preset, vocoder)
         example = None
         request = Request(
@@ -151,9 +185,14 @@ def generate(
             eta=eta or 0.0,
             like_weight=1.0 if like_weight is None else like_weight,
             duration=duration,
+            words=Words(text or "", 1.0 if text_weight is None else text_weight, negative or ""),
         )
+        each = 1 if candidates is None else candidates
         count = 1 if variations is None else variations
-        check_options(request, chosen, device, count)
+        if like is not None:
+            request = replace(request, like=placeholder())
+        check_options(request, chosen, device, count, each)
+        request = replace(request, like=None)
         if like is not None:
             example = check_imitation(read_sound(like), str(like))
         elif like_weight is not None and library is None:
@@ -164,8 +203,8 @@ def generate(
             say(problem)
         if not paths:
             return 1
-        maker = Maker(chosen, device, open_outbox(out, bits))
-        good = _all_clips(maker, paths, request, example, like, count, json_lines, results)
+        maker = Maker(chosen, device, open_outbox(out, bits), backend)
+        good = _all_clips(maker, paths, request, example, like, count, each, json_lines, results)
         return 0 if good and not problems else 1
 
 
@@ -194,6 +233,7 @@ def _all_clips(
     example: Sound | None,
     like_path: Path | None,
     variations: int,
+    candidates: int,
     json_lines: bool,
     results: TextIO,
 ) -> bool:
@@ -210,11 +250,11 @@ def _all_clips(
                     request,
                     imitation=voice.sound,
                     name=str(path),
-                    seed=request.seed + shift,
+                    seed=request.seed + shift * candidates,
                     like=example,
                 )
                 bar = f"{number}/{len(paths)} {path.name}"
-                made = maker.make(voice, one, like_path, bar)
+                made = maker.make(voice, one, like_path, bar, candidates=candidates)
                 print(made.as_json() if json_lines else made.as_line(), file=results, flush=True)
         except (DeliveryError, PresetError) as error:
             say(str(error))
@@ -236,6 +276,7 @@ def _again(
     bits: int,
     json_lines: bool,
     results: TextIO,
+    backend: str,
 ) -> int:
     """Make the clip of a recipe again; says what differs where it cannot be the same."""
     from vocaldm_live.deliver.recipe import read_recipe
@@ -276,7 +317,7 @@ def _again(
     elif like is not None:
         raise RequestError(f"The recipe {recipe_path} has no example sound: leave out --like.")
     device = _recipe_device(recipe, device)
-    maker = Maker(chosen, device, open_outbox(out, bits))
+    maker = Maker(chosen, device, open_outbox(out, bits), backend)
     request = request_of(recipe, voice.sound, str(voice.path), example, edited)
     made = maker.make(voice, request, like_path, edited=paths)
     print(made.as_json() if json_lines else made.as_line(), file=results, flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from vocaldm_live.deliver.outbox import Outbox, PublishedClip
     from vocaldm_live.deliver.recipe import Recipe
     from vocaldm_live.engine.engine import Engine
-    from vocaldm_live.engine.request import Clip, Request
+    from vocaldm_live.engine.request import Clip, Progress, Request
     from vocaldm_live.sound.audio import Sound
+
+DELIVERED_RATE = 48000
+MOST_CANDIDATES = 64
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,9 @@ class Made:
 class Maker:
     """Turns voices into clips in an outbox; the engine is loaded for the first good one."""
 
-    def __init__(self, preset: Preset, device: str, outbox: Outbox) -> None:
+    def __init__(self, preset: Preset, device: str, outbox: Outbox, backend: str = "own") -> None:
+        """backend: `own`, or `reference`, the authors' program for imported AudioLDM presets."""
+        self.backend = backend
         self.preset = preset
         self.outbox = outbox
         self._device = device
@@ -93,7 +98,10 @@ class Maker:
     def engine(self) -> Engine:
         """The engine, loaded where it is not yet."""
         if self._engine is None:
-            from vocaldm_live.engine.engine import Engine
+            if self.backend == "reference":
+                from vocaldm_live.reference.engine import ReferenceEngine as Engine
+            else:
+                from vocaldm_live.engine.engine import Engine
 
             self._engine = Engine(self.preset, self._device)
         return self._engine
@@ -105,15 +113,18 @@ class Maker:
         like_path: Path | None = None,
         bar: str = "",
         edited: Sequence[Path] = (),
+        candidates: int = 1,
     ) -> Made:
-        """Generate and publish one clip; raises VocalDMError.
+        """Generate and publish one clip, the best of `candidates`; raises VocalDMError.
 
         `bar` is the title of the progress bar, `edited` the file of an edit's sound, with that of morph's other one.
         """
         engine = self.engine
         with progress_bar(bar or voice.path.name) as progress:
             begun = time.perf_counter()
-            clip = engine.generate(request, progress)
+            clip = delivered(best_of(engine, request, candidates, progress))
+            if self.backend != "own":
+                clip = replace(clip, notes=(*clip.notes, f"Computed by the backend {self.backend}."))
             generated = time.perf_counter()
             recipe = recipe_of(clip, self.preset, engine.device.type, voice, like_path, edited)
             credits = "; ".join(self.preset.header.credits)
@@ -126,6 +137,33 @@ class Maker:
         return Made(published, clip, voice, self.preset.name, timings)
 
 
+def best_of(
+    engine: Engine, request: Request, candidates: int, progress: Callable[[Progress], None] | None = None
+) -> Clip:
+    """The clip of `candidates` seeds, counted up from the request's, that is most like what was asked for."""
+    if candidates == 1:
+        return engine.generate(request, progress)
+    clips = [engine.generate(replace(request, seed=request.seed + n), progress) for n in range(candidates)]
+    scores = [engine.likeness(clip) for clip in clips]
+    best = scores.index(max(scores))
+    note = (
+        f"Best of {candidates} candidates (seeds {request.seed} to {request.seed + candidates - 1}): likeness "
+        f"{scores[best]:.3f}, the least {min(scores):.3f}."
+    )
+    return replace(clips[best], notes=(*clips[best].notes, note))
+
+
+def delivered(clip: Clip) -> Clip:
+    """The clip at the rate of all delivered files, with a note where it was resampled to it."""
+    from vocaldm_live.sound.audio import Sound
+
+    if clip.sample_rate == DELIVERED_RATE:
+        return clip
+    samples = Sound(clip.samples, clip.sample_rate).at(DELIVERED_RATE).samples
+    note = f"Made at {clip.sample_rate} Hz and resampled to {DELIVERED_RATE} Hz."
+    return replace(clip, samples=samples, sample_rate=DELIVERED_RATE, notes=(*clip.notes, note))
+
+
 def recipe_of(
     clip: Clip,
     preset: Preset,
@@ -136,9 +174,11 @@ def recipe_of(
 ) -> Recipe:
     """What makes `clip` again; `edited` as in `Maker.make`."""
     from vocaldm_live.deliver.recipe import Recipe, current_time, pack_vector
+    from vocaldm_live.engine.words import Words
 
     request, anchor = clip.request, clip.request.anchor
     assert anchor is None or not callable(anchor)
+    words = request.words or Words()
     named = [str(path.absolute()) for path in edited]
     has_like = request.like is not None and like_path is not None
     return Recipe(
@@ -163,6 +203,9 @@ def recipe_of(
         vocoder=preset.vocoder.name if preset.vocoder else None,
         vocoder_sha256=preset.vocoder.sha256 if preset.vocoder else None,
         notes=clip.notes,
+        text=words.text,
+        text_weight=words.weight,
+        negative=words.negative,
         library=anchor.library if anchor is not None else None,
         nearest=anchor.nearest if anchor is not None else (),
         anchor=pack_vector(anchor.vector) if anchor is not None else None,
@@ -185,6 +228,7 @@ def request_of(
     """The request that a recipe keeps, of its sounds: `edited` are those that its edit changes."""
     from vocaldm_live.commands.anchoring import recipe_anchor
     from vocaldm_live.engine.request import Request
+    from vocaldm_live.engine.words import Words
 
     return Request(
         imitation,
@@ -201,6 +245,7 @@ def request_of(
         recipe.tail,
         id=id,
         anchor=recipe_anchor(recipe),
+        words=Words(recipe.text, recipe.text_weight, recipe.negative),
         edit=recipe.edit,
         source=edited[0] if edited else None,
         other=edited[1] if len(edited) > 1 else None,
@@ -240,7 +285,9 @@ def open_outbox(folder: Path, bits: int) -> Outbox:
     return outbox
 
 
-def check_options(request: Request, preset: Preset, device: str, variations: int) -> None:
+def check_options(
+    request: Request, preset: Preset, device: str, variations: int, candidates: int = 1
+) -> None:
     """Raise RequestError for the first option value that the preset or this machine cannot serve."""
     with large_imports():
         from vocaldm_live.engine.engine import choose_device
@@ -248,10 +295,12 @@ def check_options(request: Request, preset: Preset, device: str, variations: int
 
     if variations < 1:
         raise RequestError(f"variations is {variations}: give a whole number of 1 or more.")
+    if not 1 <= candidates <= MOST_CANDIDATES:
+        raise RequestError(f"candidates is {candidates}: give a whole number from 1 to {MOST_CANDIDATES}.")
     resolved = resolve(request, preset.header)
     if resolved.eta > 0 and resolved.sampler != "ddim":
         raise RequestError(f"eta is {resolved.eta:g}, which {resolved.sampler} cannot use: choose ddim.")
-    resolve(replace(request, seed=request.seed + variations - 1), preset.header)
+    resolve(replace(request, seed=request.seed + variations * candidates - 1), preset.header)
     choose_device(device)
 
 

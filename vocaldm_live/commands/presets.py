@@ -1,4 +1,4 @@
-"""`vocaldm presets`: what presets there are, what is in them, whether they are whole; vocoders beside them."""
+"""`vocaldm presets`: what presets there are, what is in them, whether they are whole, and new ones; vocoders too."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vocaldm_live.commands import open_preset, say, table
+from vocaldm_live.commands.import_preset import import_preset
 from vocaldm_live.errors import PresetError, RequestError
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.vocoders import VocoderChoice
 
 presets = typer.Typer(
-    help="List, show and check presets; make vocoders of published ones.",
+    help="List, show, check and import presets; make vocoders of published ones.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+presets.command("import")(import_preset)
 
 
 @presets.callback(invoke_without_command=True)
 def presets_command(context: typer.Context) -> None:
-    """List, show and check presets."""
+    """List, show, check and import presets."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

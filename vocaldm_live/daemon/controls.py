@@ -55,8 +55,13 @@ class Snapshot:
     ) -> tuple[Request, ...]:
         """The requests of one gesture, a seed each."""
         from vocaldm_live.engine.request import Request
+        from vocaldm_live.engine.words import Words
 
         values = self.values
+        # The one slider weighs what is heard against what is asked for: the example where there is one, else words.
+        words = (
+            Words(values["text"], 0.5 if like is not None else values["strength"]) if values["text"] else None
+        )
         return tuple(
             Request(
                 sound,
@@ -72,6 +77,7 @@ class Snapshot:
                 values["duration"] or None,
                 id=request_id,
                 anchor=anchor,
+                words=words,
             )
             for seed in self.seeds()
         )
@@ -86,6 +92,7 @@ class Controls:
         self.parameters = Parameters(START | given)
         self._lock = threading.Lock()
         self._given = set(given)
+        self._words = False
 
     def snapshot(self) -> Snapshot:
         """All values now."""
@@ -95,8 +102,8 @@ class Controls:
 
     def touch(self, name: str, value: Value) -> None:
         """Somebody sets a slider; raises OscError for what the table's ranges cannot say."""
-        if name == "text" and value:
-            raise OscError("text", "No preset here understands words: give an example sound with like.")
+        if name == "text" and value and not self._words:
+            raise OscError("text", "This preset understands no words: give an example sound with like.")
         if name == "duration" and isinstance(value, float) and 0 < value < SHORTEST_DURATION:
             raise OscError("range", f"duration is too short: give 0, or {SHORTEST_DURATION} s to 60 s.")
         with self._lock:
@@ -111,6 +118,9 @@ class Controls:
         self.parameters.narrow("sampler", choices=tuple(given.sampler.choices), default=given.sampler.default)
         self._default("sampler", given.sampler.default)
         self.parameters.set("preset", header.name)
+        self._words = header.parts.clap_text is not None
+        if not self._words:
+            self.parameters.set("text", "")
         after = self.parameters.values()
         return {name: value for name, value in after.items() if value != before[name]}
 

@@ -59,7 +59,8 @@ class Library:
     def follow(self, preset: Preset) -> None:
         """Another preset plays: its encoder needs an index of its own, without which no library is in use."""
         anchoring = self.anchoring
-        if anchoring is None or anchoring.encoder == preset.header.parts.encoder.sha256:
+        encoder = preset.header.parts.encoder
+        if anchoring is None or (encoder is not None and anchoring.encoder == encoder.sha256):
             return
         try:
             self.use(str(anchoring.search.index), anchoring.nearest, preset)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.commands.maker import Voice, edit_title, recipe_of, request_of
+from vocaldm_live.commands.maker import Voice, delivered, edit_title, recipe_of, request_of
 from vocaldm_live.daemon.controls import Controls, Snapshot
 from vocaldm_live.daemon.roots import Roots
 from vocaldm_live.daemon.streams import Streams
@@ -303,6 +303,7 @@ class Session:
         """Publish a clip, enter it in the history and say that it is ready; raises DeliveryError."""
         gesture: Gesture = job.tag
         imitation = gesture.imitation
+        clip = delivered(clip)
         path = imitation.path or self.gestures.save(imitation.sound)
         voice = Voice(imitation.sound, path, imitation.name, 0.0, 0.0)
         recipe = recipe_of(clip, preset, device, voice, gesture.like_path, gesture.paths)

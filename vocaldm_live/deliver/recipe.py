@@ -26,6 +26,8 @@ _GROUPS = (
     ("anchor", "library", "nearest"),
     ("edit", "source", "source_sha256", "other", "other_sha256"),
 )
+# Left out where nothing was said, so that such recipes read as they always did.
+_WORD_FIELDS = frozenset({"text", "text_weight", "negative"})
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{4,100000}={0,2}")
 
@@ -45,6 +47,8 @@ class Recipe:
     of such clips have these three.
     `edit`, `source` and morph's `other` with their hashes are there for a sound that was edited, and left out of the
     JSON for a clip that was not. An edit's `imitation` is the voice that drove it, or the source again.
+    `text`, blended in by `text_weight`, and `negative` are the words of the request; a recipe without words has
+    none of the three.
     """
 
     program_version: str
@@ -72,6 +76,9 @@ class Recipe:
     nearest: tuple[str, ...] = ()
     anchor: str | None = None
     format: int = RECIPE_FORMAT
+    text: str = ""
+    text_weight: float = 1.0
+    negative: str = ""
     edit: Edit | None = None
     source: str | None = None
     source_sha256: str | None = None
@@ -109,6 +116,8 @@ class Recipe:
         values = {name: getattr(self, name) for name in names}
         if self.edit is not None:
             values["edit"] = self.edit.as_plain()
+        if not self.text and not self.negative:
+            values = {name: value for name, value in values.items() if name not in _WORD_FIELDS}
         return json.dumps(values, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
     @staticmethod
@@ -131,6 +140,8 @@ class Recipe:
             )
         names = {field.name for field in fields(Recipe)}
         left_out = {name for group in _GROUPS if group[0] != "edit" or "edit" not in values for name in group}
+        if not _WORD_FIELDS & set(values):
+            left_out |= _WORD_FIELDS
         missing, unknown = sorted(names - left_out - set(values)), sorted(set(values) - names)
         if missing:
             raise RequestError(
@@ -297,6 +308,9 @@ _RULES: dict[str, _Rule] = {
     "like_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
     "vocoder": ("the name of a vocoder or null", _or_none(_is_text), _same),
     "vocoder_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
+    "text": ("text", lambda value: isinstance(value, str), _same),
+    "text_weight": ("a number from 0 to 1", lambda value: _is_number(value, 0.0, 1.0), float),
+    "negative": ("text", lambda value: isinstance(value, str), _same),
     "notes": ("a list of texts", _is_notes, _same),
     "library": ("the path of a folder or null", _or_none(_is_text), _same),
     "nearest": ("a list of texts", _is_notes, _same),

@@ -126,7 +126,7 @@ class Editor:
 
     def leaning(self, request: ResolvedRequest, condition: Condition) -> Denoise:
         """The guided denoise function of a condition."""
-        null = Condition(self.modules.adapter.null_condition(1), condition.image)
+        null = Condition(self.hearing.null(request, 1), condition.image)
         low, high = self.parameters.guidance_interval
         return guided(
             self.denoise,

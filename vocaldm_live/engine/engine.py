@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
 from vocaldm_live.checkpoints.preset import Preset, load_modules
 from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
 from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM_ITERATIONS
+from vocaldm_live.engine.clap_hearing import ClapHearing
 from vocaldm_live.engine.editing import Editor
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
@@ -23,6 +25,7 @@ from vocaldm_live.errors import RequestError
 from vocaldm_live.model.denoise import denoise_from
 from vocaldm_live.model.guidance import guided
 from vocaldm_live.model.samplers import SAMPLERS, Cancelled, SeededNoise
+from vocaldm_live.model.schedule import Trajectory
 from vocaldm_live.model.unet import Condition
 from vocaldm_live.model.vocoder import Vocoder, draw_noise, griffin_lim
 from vocaldm_live.sound.audio import Sound, check_imitation
@@ -45,10 +48,12 @@ class Engine:
         self.device = choose_device(device)
         self.modules = load_modules(preset, self.device)
         self._channels_last()
-        self._hearing = Hearing(self.modules, self.device)
-        self._denoise = denoise_from(
-            self.modules.unet, self.modules.schedule, preset.header.parts.unet.prediction
-        )
+        parts = preset.header.parts
+        if isinstance(parts.unet, AudioLDMUNetPart):
+            self._hearing: Hearing = ClapHearing(preset, self.modules, self.device)
+        else:
+            self._hearing = Hearing(self.modules, self.device)
+        self._denoise = denoise_from(self.modules.unet, self.modules.schedule, parts.unet.prediction)
         self._lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="sketch")
         self._editor = Editor(
@@ -60,7 +65,9 @@ class Engine:
         begun = time.perf_counter()
         times = np.arange(int(seconds * 48000)) / 48000.0
         tone = (0.3 * np.sin(2 * np.pi * 220.0 * times) * np.exp(-times)).astype(np.float32)
-        self.generate(Request(Sound(tone, 48000), "warm-up"))
+        # Unconditional, so that a preset which hears words alone can be warmed too.
+        unheard = self.modules.house_encoder is None
+        self.generate(Request(Sound(tone, 48000), "warm-up", unconditional=unheard))
         return time.perf_counter() - begun
 
     def generate(
@@ -125,6 +132,15 @@ class Engine:
     def embedding(self, imitation: Sound) -> np.ndarray:
         """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
         return self._hearing.embedder.vector(imitation, True)
+
+    def condition(self, request: ResolvedRequest) -> tuple[Tensor, Tensor]:
+        """What a request is heard as and what guidance leans from, each `[1, 512]`."""
+        return self._hearing.vector(request)[0], self._hearing.null(request, 1)
+
+    def likeness(self, clip: Clip) -> float:
+        """How near a clip is to what was asked for, as the preset hears it: a cosine, for ranking candidates."""
+        with self._lock, torch.inference_mode():
+            return self._hearing.likeness(clip.request, Sound(clip.samples, clip.sample_rate))
 
     def resynthesise(self, sound: Sound) -> np.ndarray:
         """A sound through VAE and vocoder alone, float32 at the geometry's rate: the best that any clip could be."""
@@ -245,7 +261,7 @@ class Engine:
     ) -> Tensor:
         request = resolved[0]
         geometry, parameters = self.modules.geometry, self.preset.header.parameters
-        null = Condition(self.modules.adapter.null_condition(len(resolved)), condition.image)
+        null = Condition(self._hearing.null(request, len(resolved)), condition.image)
         low, high = parameters.guidance_interval
         lean = guided(
             self._denoise,
@@ -262,12 +278,18 @@ class Engine:
                 memory_format=torch.channels_last
             ),
             self.modules.schedule,
-            request.steps,
+            self._path(request.steps),
             eta=request.eta,
             noise_source=noise,
             callback=lambda index, total, x_0: tell("sample", index + 1, total),
             cancelled=cancelled,
         )
+
+    def _path(self, steps: int) -> Trajectory:
+        """The timesteps: trailing ones, or where the preset's model was sampled so, leading ones."""
+        schedule = self.modules.schedule
+        leading = self.preset.header.schedule.spacing == "leading"
+        return schedule.leading(steps) if leading else schedule.trailing(steps)
 
     def _decode_steps(self, frames: int) -> int:
         """Steps of decoding that are told: the VAE's, and one for each piece of `_vocode`."""
@@ -290,8 +312,8 @@ class Engine:
         yield from stream_vocoder(vocoder, mel, noise.to(mel.device))
 
     def _channels_last(self) -> None:
-        for module in (self.modules.unet, self.modules.vae, self.modules.encoder):
-            for parameter in module.parameters():
+        for module in (self.modules.unet, self.modules.vae, self.modules.house_encoder):
+            for parameter in () if module is None else module.parameters():
                 if parameter.ndim == 4:
                     parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 

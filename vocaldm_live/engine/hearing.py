@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -25,11 +26,31 @@ class Hearing:
     def __init__(self, modules: Modules, device: torch.device) -> None:
         self.modules = modules
         self.device = device
-        self.embedder = Embedder(modules.encoder, device)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The encoder, ready to be asked; raises RequestError where the preset has none."""
+        return Embedder(self.modules.encoder, self.device)
+
+    def null(self, request: ResolvedRequest, count: int) -> Tensor:
+        """What guidance leans from, `[count, 512]`: the learned null."""
+        return self.modules.adapter.null_condition(count)
+
+    def likeness(self, request: ResolvedRequest, sound: Sound) -> float:
+        """Cosine between a clip and what was asked for, by the encoder: the example, or the voice."""
+        if request.like is not None and request.like_weight > 0.5:
+            wanted = self.embed(request.like, False)
+        else:
+            wanted = self.embed(request.imitation, True)
+        return float((wanted * self.embed(sound, False)).sum())
 
     def embed(self, sound: Sound, is_imitation: bool) -> Tensor:
         """Unit embedding `[1, 960]` of the first ten seconds, by the imitation's or the reference's tower."""
         return self.embedder.embed(sound, is_imitation)
+
+    def heard(self, sound: Sound, is_voice: bool) -> Tensor:
+        """What a sound is, `[1, 512]`, heard as a voice or as an example."""
+        return self.modules.adapter(self.embed(sound, is_voice))
 
     def vector(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
         """The condition `[1, 512]`: voice, example, a library's anchor, a blend, or the learned null.

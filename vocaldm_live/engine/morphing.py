@@ -52,8 +52,7 @@ def morphed(
     curve_frames = max(1, round(request.seconds * SKETCH_RATE / HOP))
     (one, level_a), (two, level_b) = measured(source), measured(other)
     sketches = one.stretched(curve_frames), two.stretched(curve_frames)
-    adapter = editor.modules.adapter
-    vectors = [adapter(editor.hearing.embed(sound, edit.voice)) for sound in (source, other)]
+    vectors = [editor.hearing.heard(sound, edit.voice) for sound in (source, other)]
 
     def image(sketch: Sketch) -> Tensor:
         return editor.hearing.image(sketch.fitted(padded * geometry.factor), request.follow)
@@ -88,7 +87,7 @@ def morphed(
         noise = slerp(noises[0], noises[1], edit.weight)
     vector = blend(vectors[0], vectors[1], edit.weight)
     if request.like is not None:
-        vector = blend(vector, adapter(editor.hearing.embed(request.like, False)), request.like_weight)
+        vector = blend(vector, editor.hearing.heard(request.like, False), request.like_weight)
     condition = Condition(vector, image(between(*sketches, edit.weight)))
     latent = SAMPLERS[request.sampler](
         editor.leaning(request, condition),

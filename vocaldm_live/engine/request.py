@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from vocaldm_live.engine.words import Words, check_heard
 from vocaldm_live.errors import RequestError
 from vocaldm_live.sound.audio import LONGEST_SECONDS, Sound
 from vocaldm_live.sound.edit import Edit
@@ -56,7 +57,7 @@ class Request:
     imitation: the voice; like: a sound whose timbre stands in for the voice's, by `like_weight` 0..1;
     anchor: a library's sounds do so instead, given by what finds them or as they were found before;
     duration: seconds without the tail, None: as long as the imitation; unconditional: the learned null
-    instead of any vector (an anchor of `evaluate`).
+    instead of any vector (an anchor of `evaluate`); words: what is said of the clip, for presets with CLAP.
     edit: `source` is changed instead of a clip made anew, `other` being morph's second sound. The imitation is then
     the voice that drives what is new (`edit.voice`), or the source itself; duration and tail have no say.
     """
@@ -79,6 +80,7 @@ class Request:
     edit: Edit | None = None
     source: Sound | None = None
     other: Sound | None = None
+    words: Words | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class ResolvedRequest:
     edit: Edit | None = None
     source: Sound | None = None
     other: Sound | None = None
+    words: Words | None = None
 
     @property
     def hears_voice(self) -> bool:
@@ -160,7 +163,9 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     steps = parameters.steps.default if request.steps is None else request.steps
     guidance = parameters.guidance.default if request.guidance is None else request.guidance
     sampler = parameters.sampler.default if request.sampler is None else request.sampler
-    encoder = header.parts.encoder.sha256
+    encoder = header.parts.encoder.sha256 if header.parts.encoder is not None else ""
+    if request.anchor is not None and not encoder:
+        raise RequestError(f"The preset {header.name} has no encoder to search a library with: leave it out.")
     if request.anchor is not None and getattr(request.anchor, "encoder", encoder) != encoder:
         raise RequestError("The library was indexed with another encoder than the preset's: build it again.")
     if inverts:
@@ -175,6 +180,8 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
         raise RequestError("An example sound and a library both stand in for the voice: give one of them.")
     steps = _whole("steps", steps, int(parameters.steps.low), int(parameters.steps.high))
     guidance = _number("guidance", guidance, parameters.guidance.low, parameters.guidance.high)
+    if parameters.follow.high == 0.0 and follow:
+        raise RequestError(f"The preset {header.name} follows no gesture, only its length: leave out follow.")
     follow = _number("follow", follow, parameters.follow.low, parameters.follow.high)
     if sampler not in parameters.sampler.choices:
         raise RequestError(f"sampler is {sampler!r}: choose one of {', '.join(parameters.sampler.choices)}.")
@@ -208,6 +215,7 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
         request.edit,
         request.source,
         request.other,
+        check_heard(request.words, request.like is not None, request.unconditional, header),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vocaldm_live.errors import PresetError
 from vocaldm_live.sound.audio import Sound
 
 if TYPE_CHECKING:
@@ -17,8 +18,11 @@ SPACE = "qvim"
 
 
 def encoder_hash(preset: Preset) -> str:
-    """The SHA-256 of the encoder's weights: what vectors may be compared with one another."""
-    return preset.header.parts.encoder.sha256
+    """The SHA-256 of the encoder's weights: what vectors may be compared with one another; raises PresetError."""
+    encoder = preset.header.parts.encoder
+    if encoder is None:
+        raise PresetError(f"The preset {preset.name} has no encoder: name one that has, as house.")
+    return encoder.sha256
 
 
 class EncoderEars:

@@ -100,6 +100,27 @@ class Adapter(nn.Module):
         return functional.normalize(self.null, dim=0).expand(batch, -1)
 
 
+class VocalDMAdapter(nn.Module):
+    """The first VocalDM's adapter: a unit embedding as it is, two linear layers with a LayerNorm after each.
+
+    It was trained in front of AudioLDM and has no null of its own: guidance leans from the UNet's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(EMBEDDING_SIZE, HIDDEN_SIZE),
+            nn.LayerNorm(HIDDEN_SIZE),
+            nn.GELU(),
+            nn.Linear(HIDDEN_SIZE, CONDITION_SIZE),
+            nn.LayerNorm(CONDITION_SIZE),
+        )
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Conditions `[batch, 512]` at unit length from embeddings `[batch, 960]` of any length."""
+        return functional.normalize(self.layers(functional.normalize(embedding, dim=1)), dim=1)
+
+
 def blend(a: Tensor, b: Tensor, weight: float | Tensor) -> Tensor:
     """Condition between `a` and `b`, all `[batch, 512]` at unit length: `weight` 0 is `a`, 1 is `b`.
 

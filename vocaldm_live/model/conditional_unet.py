@@ -29,7 +29,8 @@ class ConditionalUNet(nn.Module):
 
     channels: width of each level, at most halved from one to the next; layers: residual blocks of a level going
     down, one more going up; attention: which levels have a transformer after each residual block (the middle
-    always does); heads: of each level's attention; vector_width: of the vector.
+    always does); heads: of each level's attention; vector_width: of the vector; transformers: how many stand one
+    after the other at each place that has any (2 in AudioLDM's 48 kHz model, as in AudioLDM2UNet2DConditionModel).
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class ConditionalUNet(nn.Module):
         heads: Sequence[int],
         groups: int,
         vector_width: int,
+        transformers: int = 1,
     ) -> None:
         super().__init__()
         first, embedded = channels[0], 4 * channels[0]
@@ -59,10 +61,11 @@ class ConditionalUNet(nn.Module):
                     heads[level] if attention[level] else 0,
                     groups,
                     2 * embedded,
+                    transformers,
                     last=level == levels - 1,
                 )
             )
-        self.mid_block = MidBlock(channels[-1], heads[-1], groups, 2 * embedded)
+        self.mid_block = MidBlock(channels[-1], heads[-1], groups, 2 * embedded, transformers)
         for level in reversed(range(levels)):
             self.up_blocks.append(
                 UpBlock(
@@ -73,6 +76,7 @@ class ConditionalUNet(nn.Module):
                     heads[level] if attention[level] else 0,
                     groups,
                     2 * embedded,
+                    transformers,
                     last=level == 0,
                 )
             )
@@ -98,7 +102,7 @@ class ConditionalUNet(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """One level down: residual blocks, each with a transformer after it if there are heads; halved unless last."""
+    """One level down: residual blocks, each with transformers after it if there are heads; halved unless last."""
 
     def __init__(
         self,
@@ -108,11 +112,13 @@ class DownBlock(nn.Module):
         heads: int,
         groups: int,
         embedding_width: int,
+        transformers: int,
         last: bool,
     ) -> None:
         super().__init__()
         widths = [inputs] + [width] * (layers - 1)
-        self.attentions, self.resnets = _layers(widths, width, heads, groups, embedding_width)
+        self.attentions, self.resnets = _layers(widths, width, heads, groups, embedding_width, transformers)
+        self.transformers = transformers
         self.downsamplers = None if last else nn.ModuleList([Downsample(width, padding=1)])
 
     def forward(self, x: Tensor, embedding: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -121,7 +127,8 @@ class DownBlock(nn.Module):
         for index, resnet in enumerate(self.resnets):
             x = resnet(x, embedding)
             if self.attentions is not None:
-                x = self.attentions[index](x)
+                for transformer in self.attentions[index * self.transformers :][: self.transformers]:
+                    x = transformer(x)
             skips.append(x)
         if self.downsamplers is not None:
             x = self.downsamplers[0](x)
@@ -130,18 +137,21 @@ class DownBlock(nn.Module):
 
 
 class MidBlock(nn.Module):
-    """Residual block, transformer, residual block; the shape stays."""
+    """Residual block, transformers, residual block; the shape stays."""
 
-    def __init__(self, width: int, heads: int, groups: int, embedding_width: int) -> None:
+    def __init__(self, width: int, heads: int, groups: int, embedding_width: int, transformers: int) -> None:
         super().__init__()
         before = ResnetBlock(width, width, groups, NORM_EPS, embedding_width)
-        self.attentions = nn.ModuleList([ImageTransformer(width, heads, groups)])
+        self.attentions = nn.ModuleList(ImageTransformer(width, heads, groups) for _ in range(transformers))
         after = ResnetBlock(width, width, groups, NORM_EPS, embedding_width)
         self.resnets = nn.ModuleList([before, after])
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """`[batch, width, height, breadth]`."""
-        return self.resnets[1](self.attentions[0](self.resnets[0](x, embedding)), embedding)
+        x = self.resnets[0](x, embedding)
+        for transformer in self.attentions:
+            x = transformer(x)
+        return self.resnets[1](x, embedding)
 
 
 class UpBlock(nn.Module):
@@ -156,13 +166,15 @@ class UpBlock(nn.Module):
         heads: int,
         groups: int,
         embedding_width: int,
+        transformers: int,
         last: bool,
     ) -> None:
         super().__init__()
         main = [below] + [width] * (layers - 1)
         skipped = [width] * (layers - 1) + [above]
         widths = [one + other for one, other in zip(main, skipped, strict=True)]
-        self.attentions, self.resnets = _layers(widths, width, heads, groups, embedding_width)
+        self.attentions, self.resnets = _layers(widths, width, heads, groups, embedding_width, transformers)
+        self.transformers = transformers
         self.upsamplers = None if last else nn.ModuleList([Upsample(width)])
 
     def forward(self, x: Tensor, skips: list[Tensor], embedding: Tensor) -> Tensor:
@@ -170,17 +182,18 @@ class UpBlock(nn.Module):
         for index, resnet in enumerate(self.resnets):
             x = resnet(torch.cat((x, skips.pop()), dim=1), embedding)
             if self.attentions is not None:
-                x = self.attentions[index](x)
+                for transformer in self.attentions[index * self.transformers :][: self.transformers]:
+                    x = transformer(x)
         return x if self.upsamplers is None else self.upsamplers[0](x, skips[-1].shape[2:])
 
 
 def _layers(
-    widths: Sequence[int], width: int, heads: int, groups: int, embedding_width: int
+    widths: Sequence[int], width: int, heads: int, groups: int, embedding_width: int, transformers: int
 ) -> tuple[nn.ModuleList | None, nn.ModuleList]:
-    """A block's `attentions` (none without heads) and `resnets`, one for each width that comes in."""
+    """A block's `attentions` (none without heads) and `resnets`, one of these for each width that comes in."""
     resnets, attentions = [], []
     for inputs in widths:
         resnets.append(ResnetBlock(inputs, width, groups, NORM_EPS, embedding_width))
         if heads:
-            attentions.append(ImageTransformer(width, heads, groups))
+            attentions += [ImageTransformer(width, heads, groups) for _ in range(transformers)]
     return (nn.ModuleList(attentions) if heads else None), nn.ModuleList(resnets)

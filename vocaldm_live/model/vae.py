@@ -1,4 +1,4 @@
-"""VAE: log-mel images to latents and back (an AutoencoderKL, two levels down, no attention)."""
+"""VAE: log-mel images to latents and back (an AutoencoderKL; the house's has two levels down and no attention)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,28 @@ class MelVAE(nn.Module):
     """Between log-mel `[batch, mel_bands, frames]` and standardised latents `[batch, 8, frames / 4, bins]`.
 
     `latent_mean` and `latent_scale` `[8]` make every latent channel zero mean and unit variance over the
-    training set; they are measured once, by `fit`. Attention is left out, so cost grows with length only.
+    training set; they are measured once, by `fit`. Without attention cost grows with length only.
+    attention: one in each middle, as AudioLDM's has; floored: whether decoded mels end at the geometry's floor.
     """
 
     latent_mean: Tensor
     latent_scale: Tensor
 
     def __init__(
-        self, geometry: Geometry, channels: Sequence[int] = (16, 32, 64), layers: int = 1, groups: int = 8
+        self,
+        geometry: Geometry,
+        channels: Sequence[int] = (16, 32, 64),
+        layers: int = 1,
+        groups: int = 8,
+        attention: bool = False,
+        floored: bool = True,
     ) -> None:
         super().__init__()
         self.geometry = geometry
         self.network = AutoencoderKL(
-            geometry.fold, geometry.latent_channels, channels, layers, groups, attention=False
+            geometry.fold, geometry.latent_channels, channels, layers, groups, attention
         )
+        self.floored = floored
         self.register_buffer("latent_mean", torch.zeros(geometry.latent_channels))
         self.register_buffer("latent_scale", torch.ones(geometry.latent_channels))
 
@@ -53,6 +61,7 @@ class MelVAE(nn.Module):
         return (self.posterior(mel)[0] - self.latent_mean[:, None, None]) / self.latent_scale[:, None, None]
 
     def decode(self, latent: Tensor) -> Tensor:
-        """Standardised latent to log-mel, not below the geometry's floor."""
+        """Standardised latent to log-mel; where `floored`, not below the geometry's floor."""
         raw = latent * self.latent_scale[:, None, None] + self.latent_mean[:, None, None]
-        return self.reconstruct(raw).clamp_min(math.log(self.geometry.mel_floor))
+        mel = self.reconstruct(raw)
+        return mel.clamp_min(math.log(self.geometry.mel_floor)) if self.floored else mel

@@ -1,0 +1,150 @@
+"""CLAP hearing: from voice, example and words to what AudioLDM's denoiser is told: one vector, no sketch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vocaldm_live.checkpoints.preset import Modules, Preset, load_part, read_text
+from vocaldm_live.checkpoints.tokens import byte_pairs
+from vocaldm_live.engine.hearing import Hearing
+from vocaldm_live.engine.remembered import Remembered
+from vocaldm_live.engine.request import Anchor, ResolvedRequest
+from vocaldm_live.errors import RequestError
+from vocaldm_live.model.adapter import CONDITION_SIZE, blend
+from vocaldm_live.model.audioldm import AudioLDMUNet
+from vocaldm_live.model.clap_audio import SAMPLE_RATE, ClapAudio, clap_mel, filled
+from vocaldm_live.model.clap_text import ClapText
+from vocaldm_live.sound.audio import Sound
+from vocaldm_live.sound.sketch import Sketch
+
+
+class ClapHearing(Hearing):
+    """Hears for an imported AudioLDM. CLAP's towers are loaded when first asked, in float32, and remembered by answer.
+
+    A voice is heard by encoder and adapter where the preset has them, else by CLAP's audio tower; an example by
+    CLAP's audio tower where there is one.
+    """
+
+    def __init__(self, preset: Preset, modules: Modules, device: torch.device) -> None:
+        super().__init__(modules, device)
+        self.preset = preset
+        parts = preset.header.parts
+        self._text_part, self._audio_part = parts.clap_text, parts.clap_audio
+        self._towers: dict[str, torch.nn.Module] = {}
+        self._texts = Remembered(f"text {self._text_part.sha256}" if self._text_part else "")
+        self._sounds = Remembered(f"audio {self._audio_part.sha256}" if self._audio_part else "")
+
+    def heard(self, sound: Sound, is_voice: bool) -> Tensor:
+        """What a sound is, `[1, 512]`, heard as a voice or as an example."""
+        return self._voice(sound) if is_voice else self._example(sound)
+
+    def vector(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
+        """The condition `[1, 512]`: voice and example, blended by `like_weight`, and words, blended in by theirs.
+
+        And the library's anchor where one stands in for the voice.
+        """
+        words = request.words
+        if request.unconditional:
+            return self.null(request, 1), None
+        if words is not None and words.text:
+            said = self.text(words.text)
+            if words.weight == 1.0:
+                return said, None
+            heard, anchor = self._heard(request)
+            return blend(heard, said, words.weight), anchor
+        return self._heard(request)
+
+    def null(self, request: ResolvedRequest, count: int) -> Tensor:
+        """What guidance leans from `[count, 512]`: the empty text, or the words of what the clip is not."""
+        words = request.words
+        if words is not None and words.negative:
+            return self.text(words.negative).expand(count, -1)
+        unet = self.modules.unet
+        assert isinstance(unet, AudioLDMUNet)
+        return unet.null_condition(count)
+
+    def text(self, text: str) -> Tensor:
+        """CLAP's embedding of a text, `[1, 512]`."""
+        return self._tensor(
+            self._texts.get(" ".join(text.split()), lambda: self._say(" ".join(text.split())))
+        )
+
+    def sound(self, sound: Sound) -> Tensor:
+        """CLAP's embedding of a sound's first ten seconds, `[1, 512]`; raises RequestError without its tower."""
+        if self._audio_part is None:
+            raise RequestError(
+                f"The preset {self.preset.name} has no CLAP audio tower: import a .ckpt that has it."
+            )
+        return self._tensor(self._sounds.get(sound.digest(), lambda: self._listen(sound)))
+
+    def likeness(self, request: ResolvedRequest, sound: Sound) -> float:
+        """Cosine between a clip and what was asked for: by CLAP, else by the encoder's towers."""
+        if self._audio_part is None:
+            return super().likeness(request, sound)
+        return float((self.vector(request)[0] * self._tensor(self._listen(sound))).sum())
+
+    def image(self, sketch: Sketch, follow: float) -> Tensor:
+        """No sketch image: `[1, 0, T / factor, bins]`."""
+        geometry = self.modules.geometry
+        frames = -(-sketch.frames // geometry.factor)
+        return torch.zeros(1, 0, frames, geometry.latent_bins, device=self.device)
+
+    def sketch(self, request: ResolvedRequest) -> tuple[Sketch, float]:
+        """Nothing is measured: silence of the clip's length, and no gain."""
+        from vocaldm_live.sound.sketch import HOP, LOUDNESS_FLOOR, SKETCH_RATE
+
+        frames = max(1, round(request.seconds * SKETCH_RATE / HOP))
+        still = np.zeros(frames, np.float32)
+        return Sketch(np.full(frames, LOUDNESS_FLOOR, np.float32), still, still, still), 0.0
+
+    # Inside ---------------------------------------------------------------------------------------------
+
+    def _heard(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
+        if request.anchor is not None:
+            return super().vector(request)
+        if request.like is None or request.like_weight == 0.0:
+            return self.heard(request.imitation, request.hears_voice), None
+        example = self._example(request.like)
+        if request.like_weight == 1.0:
+            return example, None
+        own = self.heard(request.imitation, request.hears_voice)
+        return blend(own, example, request.like_weight), None
+
+    def _voice(self, imitation: Sound) -> Tensor:
+        if self.modules.any_adapter is None:
+            return self.sound(imitation)
+        return self.modules.any_adapter(self.embed(imitation, True))
+
+    def _example(self, example: Sound) -> Tensor:
+        if self._audio_part is not None:
+            return self.sound(example)
+        return self.modules.adapter(self.embed(example, False))
+
+    def _say(self, text: str) -> np.ndarray:
+        part = self._text_part
+        if part is None:
+            raise RequestError(f"The preset {self.preset.name} understands no words: leave out the text.")
+        tower = self._tower("clap_text")
+        assert isinstance(tower, ClapText)
+        encode = byte_pairs(read_text(self.preset, part.vocabulary), read_text(self.preset, part.merges))
+        # What stands at the beginning says most, so the end is what a short tower does without.
+        tokens = encode(text)
+        tokens = [*tokens[: part.places - 3], tokens[-1]]
+        return tower(torch.tensor([tokens], device=self.device))[0].cpu().numpy()
+
+    def _listen(self, sound: Sound) -> np.ndarray:
+        tower = self._tower("clap_audio")
+        assert isinstance(tower, ClapAudio)
+        samples = torch.from_numpy(np.ascontiguousarray(sound.at(SAMPLE_RATE).samples)).to(self.device)
+        return tower(clap_mel(filled(samples.float())[None]))[0].cpu().numpy()
+
+    def _tower(self, name: str) -> torch.nn.Module:
+        if name not in self._towers:
+            self._towers[name] = load_part(self.preset, name, self.device)
+        return self._towers[name]
+
+    def _tensor(self, vector: np.ndarray) -> Tensor:
+        assert vector.shape == (CONDITION_SIZE,)
+        return torch.from_numpy(vector.copy())[None].to(self.device)
