@@ -84,7 +84,7 @@ def test_only_the_recipes_of_anchored_clips_speak_of_libraries() -> None:
     [field.name for field in dataclasses.fields(Recipe) if field.name not in {*OF_LIBRARIES, *EDIT_FIELDS}],
 )
 def test_a_missing_field_is_named(name: str) -> None:
-    whole = recipe(vocoder="griffin-lim", vocoder_sha256="1" * 64)
+    whole = recipe(vocoder="griffin-lim", vocoder_sha256="1" * 64, text="a bell")
     values = json.loads(whole.to_json())
     del values[name]
     with pytest.raises(RequestError, match=name) as caught:

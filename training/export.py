@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from vocaldm_live.checkpoints.header import PART_NAMES, one_line
+from vocaldm_live.checkpoints.header import HOUSE_PARTS, one_line
 from vocaldm_live.checkpoints.preset import Modules, Preset, load_modules, write_preset
 from vocaldm_live.checkpoints.weights import converted
 from vocaldm_live.errors import PresetError
@@ -92,7 +92,7 @@ def export(arguments: argparse.Namespace) -> Preset:
 def find_weights(arguments: argparse.Namespace) -> dict[str, Path]:
     """Each part's weights file: the one its flag gives, else the only one of its name among the runs."""
     found: dict[str, Path] = {}
-    for part in PART_NAMES:
+    for part in HOUSE_PARTS:
         if part == "vocoder" and arguments.griffin_lim:
             continue
         given: Path | None = getattr(arguments, part)
@@ -238,7 +238,7 @@ def _defaults(function: Any) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--runs", type=Path, help="folder with weights files or with a folder for each run")
-    for part in PART_NAMES:
+    for part in HOUSE_PARTS:
         parser.add_argument(f"--{part}", type=Path, help=f"the {part}'s weights, before what lies in --runs")
     parser.add_argument(
         "--griffin-lim", type=int, default=0, metavar="ITERATIONS", help="instead of a vocoder"

@@ -32,7 +32,8 @@ from vocaldm_live.checkpoints.strict import short as _short
 from vocaldm_live.checkpoints.vocoder_parts import NetworkPart, VocoderPart, check_hop
 from vocaldm_live.sound.geometry import Geometry
 
-PART_NAMES = ("encoder", "adapter", "unet", "vae", "vocoder", "clap_text", "clap_audio")
+HOUSE_PARTS = ("encoder", "adapter", "unet", "vae", "vocoder")
+PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio")
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 

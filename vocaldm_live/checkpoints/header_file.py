@@ -11,11 +11,14 @@ from typing import Any, ClassVar, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from vocaldm_live.checkpoints.audioldm_parts import AUDIOLDM_KINDS
 from vocaldm_live.checkpoints.strict import Strict, short
 from vocaldm_live.checkpoints.vocoder_parts import VOCODER_KINDS
 from vocaldm_live.errors import PresetError
 
 LONGEST_HEADER = 1_000_000  # bytes
+# pydantic puts the kind that was chosen into the path of what it found.
+KINDS = (*VOCODER_KINDS, *AUDIOLDM_KINDS, "mlp", "sketch-unet", "autoencoder-kl")
 
 
 class Header(Strict):
@@ -73,7 +76,7 @@ def one_line(error: BaseException | str) -> str:
 
 def written(header: Header) -> str:
     """A header as YAML."""
-    plain = header.model_dump(mode="json")
+    plain = header.model_dump(mode="json", exclude_none=True)
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -110,7 +113,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _told(found: dict[str, Any]) -> str:
     """What pydantic found, in words: which key, what is wrong, what to do; no full stop."""
-    key = ".".join(str(step) for step in found["loc"] if step not in VOCODER_KINDS)
+    key = ".".join(str(step) for step in found["loc"] if step not in KINDS)
     kind = found["type"]
     if kind == "missing":
         return f"{key} is missing, so write it"

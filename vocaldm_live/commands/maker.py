@@ -98,12 +98,14 @@ class Maker:
     def engine(self) -> Engine:
         """The engine, loaded where it is not yet."""
         if self._engine is None:
-            if self.backend == "reference":
-                from vocaldm_live.reference.engine import ReferenceEngine as Engine
-            else:
-                from vocaldm_live.engine.engine import Engine
+            from vocaldm_live.engine.engine import Engine
 
-            self._engine = Engine(self.preset, self._device)
+            kind: type[Engine] = Engine
+            if self.backend == "reference":
+                from vocaldm_live.reference.engine import ReferenceEngine
+
+                kind = ReferenceEngine
+            self._engine = kind(self.preset, self._device)
         return self._engine
 
     def make(
