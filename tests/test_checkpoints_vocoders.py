@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_model_hifi_gan import lively
+from test_model_bigvgan import quiet
 from tiny import assert_sentence, change_header, tiny_header, tiny_networks
 
 from vocaldm_live.checkpoints.preset import check_preset, load_modules, read_preset, write_preset
+from vocaldm_live.checkpoints.vocoders import resolve_vocoder
 from vocaldm_live.engine.engine import Engine
 from vocaldm_live.engine.request import Request
 from vocaldm_live.errors import PresetError
+from vocaldm_live.model.bigvgan import BigVGAN
 from vocaldm_live.model.hifi_gan import HiFiGAN
 from vocaldm_live.sound.audio import Sound
 
@@ -30,13 +32,26 @@ HIFI_GAN: dict[str, Any] = {
     "padding": "half",
     "normalised": False,
 }
-NETWORKS = {"hifi-gan": (HiFiGAN, HIFI_GAN)}
+SHAPE = {key: HIFI_GAN[key] for key in ("channels", "rates", "kernels", "block_kernels", "block_dilations")}
+BIGVGAN: dict[str, Any] = {
+    **SHAPE,
+    "paired": True,
+    "activation": "snakebeta",
+    "logarithmic": True,
+    "tanh_at_end": False,
+    "bias_at_end": False,
+}
+GRIFFIN_LIM_32 = {"kind": "griffin-lim", "iterations": 32}
+NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "hifi-gan": (HiFiGAN, HIFI_GAN),
+    "bigvgan": (BigVGAN, BIGVGAN),
+}
 
 
 def preset_with(folder: Path, kind: str) -> tuple[Path, torch.nn.Module]:
     """A tiny preset whose vocoder is of that kind, and the vocoder."""
     make, shape = NETWORKS[kind]
-    network = lively(make(128, **shape))
+    network = quiet(make(128, **shape))
     states = {part: one.state_dict() for part, one in tiny_networks().items()}
     states["vocoder"] = network.state_dict()
     header = tiny_header()
@@ -110,3 +125,16 @@ def test_exact_padding_needs_kernels_of_twice_the_rates(whole: dict[str, Path], 
     )
     with pytest.raises(PresetError, match="exact padding"):
         read_preset(folder)
+
+
+def test_a_presets_own_vocoder_is_no_other_one(tmp_path: Path) -> None:
+    preset = read_preset(preset_with(tmp_path, "hifi-gan")[0])
+    assert preset.with_vocoder(preset.own_vocoder).vocoder is None
+    assert preset.with_vocoder(resolve_vocoder(str(preset.folder))).vocoder is None
+    other = preset.with_vocoder(resolve_vocoder("griffin-lim"))
+    assert other.vocoder is not None and other.sha256 == preset.sha256
+    assert load_modules(other).vocoder is None
+    assert other.with_vocoder(preset.own_vocoder) == preset
+    change_header(preset.folder, lambda plain: plain["parts"].update(vocoder=GRIFFIN_LIM_32))
+    plain = read_preset(preset.folder)
+    assert plain.with_vocoder(resolve_vocoder("griffin-lim")).vocoder is None

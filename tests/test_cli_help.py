@@ -12,7 +12,7 @@ from cli_helpers import run
 
 ROOT = Path(__file__).resolve().parent.parent
 
-COMMANDS = ("generate", "demo", "bench", "evaluate", "doctor", "presets")
+COMMANDS = ("generate", "demo", "bench", "evaluate", "doctor", "presets", "library")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["presets", "list", "--help"]])
@@ -41,8 +41,9 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], comma
 def test_generate_has_the_options_that_other_tools_rely_on(capsys: pytest.CaptureFixture[str]) -> None:
     said = run(capsys, "generate", "--help")
     names = (
-        "preset steps guidance follow like seed variations duration out json recipe device sampler eta bits"
+        "preset steps guidance follow like library nearest seed variations duration out json recipe device"
     )
+    names += " sampler eta bits"
     assert [name for name in names.split() if f"--{name}" not in said.out] == []
 
 

@@ -56,11 +56,13 @@ def test_it_says_where_it_is_and_stops_when_asked(place: Path, running: Running)
     assert main(["history", "list", "--state", str(place / "state")]) == 0
 
 
+@pytest.mark.slow
 def test_interrupting_while_it_loads_is_no_error(running: Running) -> None:
     running.until("Loading")
     assert running.end(signal.SIGINT) == 0
 
 
+@pytest.mark.slow
 def test_a_second_one_on_the_port_says_so(place: Path, running: Running) -> None:
     port = running.until("OSC at").split(":")[1].split(",")[0]
     with Running(place, "--port", port) as second:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vocaldm_live.deliver.recipe import Recipe, current_time, parse_time, read_recipe
+from vocaldm_live.deliver.recipe import Recipe, current_time, pack_vector, parse_time, read_recipe
 from vocaldm_live.errors import RequestError
 
 
@@ -63,9 +63,29 @@ def test_numpy_numbers_become_plain_ones() -> None:
     assert Recipe.from_json(written.to_json()) == written
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Recipe)])
+OF_LIBRARIES = ("library", "nearest", "anchor")
+EDIT_FIELDS = {"edit", "source", "source_sha256", "other", "other_sha256"}
+
+
+def test_only_the_recipes_of_anchored_clips_speak_of_libraries() -> None:
+    assert not set(OF_LIBRARIES) & set(json.loads(recipe().to_json()))
+    vector = np.linspace(-2, 2, 960, dtype=np.float32)
+    packed = pack_vector(vector)
+    written = recipe(library="/sounds", nearest=("a.wav", "b.wav from 20 s"), anchor=packed)
+    read = Recipe.from_json(written.to_json())
+    assert read == written and set(OF_LIBRARIES) <= set(json.loads(written.to_json()))
+    unpacked = read.anchor_vector()
+    assert unpacked is not None and pack_vector(unpacked) == packed
+    assert np.abs(unpacked - vector).max() < 1e-3 and recipe().anchor_vector() is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [field.name for field in dataclasses.fields(Recipe) if field.name not in {*OF_LIBRARIES, *EDIT_FIELDS}],
+)
 def test_a_missing_field_is_named(name: str) -> None:
-    values = json.loads(recipe(text="a bell").to_json())
+    whole = recipe(vocoder="griffin-lim", vocoder_sha256="1" * 64, text="a bell")
+    values = json.loads(whole.to_json())
     del values[name]
     with pytest.raises(RequestError, match=name) as caught:
         Recipe.from_json(json.dumps(values), "clip.json")
@@ -102,6 +122,10 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("created", "yesterday"),
         ("notes", "loud"),
         ("notes", [1]),
+        ("library", "/sounds"),
+        ("nearest", "a.wav"),
+        ("anchor", "AAAA"),
+        ("anchor", "no base64"),
         ("program_version", None),
     ],
 )

@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"sound"},
     "checkpoints": {"sound", "model"},
     "engine": {"sound", "model", "checkpoints"},
+    "library": {"sound", "model", "checkpoints"},
     "reference": {"sound", "model", "checkpoints", "engine"},
     "errors": set(),
     "__init__": set(),
@@ -52,6 +53,7 @@ LIGHT_PLACES = (
     "settings.py",
     "commands/*.py",
     "deliver/*.py",
+    "library/*.py",
 )
 
 

@@ -62,6 +62,7 @@ def test_an_onset_200_ms_later_comes_200_ms_later(engine: Engine) -> None:
     assert onset(0.5) - onset(0.3) == pytest.approx(0.2, abs=0.03)
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_clip_with_the_same_gesture(engine: Engine) -> None:
     sound = read_sound(DEMOS[0])
     one, other = (engine.generate(Request(sound, seed=seed)).samples for seed in (1, 2))
@@ -69,6 +70,7 @@ def test_another_seed_is_another_clip_with_the_same_gesture(engine: Engine) -> N
     assert loudness_r(Sound(one, 48000), other) > 0.7
 
 
+@pytest.mark.slow
 def test_follow_0_frees_the_clip_from_the_curve(engine: Engine) -> None:
     bound, free = [], []
     for sound in map(read_sound, DEMOS):
@@ -77,6 +79,7 @@ def test_follow_0_frees_the_clip_from_the_curve(engine: Engine) -> None:
     assert float(np.mean(bound)) > float(np.mean(free)) + 0.25
 
 
+@pytest.mark.slow
 def test_guidance_moves_the_clip_toward_the_condition(engine: Engine) -> None:
     """Contrast: nearness to the own condition beyond that to the other demos', where the adapter sees them."""
     sounds, adapter = [read_sound(path) for path in DEMOS], engine.modules.adapter
@@ -96,6 +99,7 @@ def test_guidance_moves_the_clip_toward_the_condition(engine: Engine) -> None:
     assert contrast(5.0) > contrast(0.0) + 0.01
 
 
+@pytest.mark.slow
 def test_real_voices_are_followed(engine: Engine, test_data: Path) -> None:
     values = []
     for path in sorted((test_data / "imitations").glob("*_imitation__*.wav")):

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 
 from vocaldm_live.errors import SoundError
-from vocaldm_live.measure.retrieval import chance_mrr, distances, fingerprint, mrr, rank
+from vocaldm_live.measure.retrieval import (
+    chance_mrr,
+    chance_ndcg,
+    distances,
+    fingerprint,
+    mrr,
+    ndcg,
+    rank,
+    score_classes,
+)
 
 RATE = 24000
 
@@ -78,3 +90,52 @@ def test_wrong_orders_and_silence_are_refused() -> None:
         mrr([[0, 0]], [0])
     with pytest.raises(SoundError, match="silent"):
         fingerprint(np.zeros(RATE), RATE)
+
+
+# A ranking made by hand: candidates a1 a2 b1 c1 of the classes a a b c.
+CLASSES = ("a", "a", "b", "c")
+ORDERS = ([1, 0, 2, 3], [2, 0, 1, 3], [3, 2, 0, 1])
+TARGETS = (0, 2, 2)
+
+
+def test_a_ranking_made_by_hand_has_the_scores_worked_out_by_hand() -> None:
+    found = score_classes(ORDERS, TARGETS, CLASSES)
+    # Places 2, 1 and 2: class a has 1/2, class b has (1 + 1/2) / 2.
+    assert found.mrr == pytest.approx((0.5 + 1.0 + 0.5) / 3)
+    assert found.by_class == {"a": pytest.approx(0.5), "b": pytest.approx(0.75)}
+    assert found.class_mrr == pytest.approx(0.625) and found.recall_at_1 == pytest.approx(1 / 3)
+    # Both of class a lead: 1. The one of class b leads: 1. It is second: 1 / log2(3).
+    assert found.ndcg == pytest.approx((1.0 + 1.0 + 1 / math.log2(3)) / 3)
+    assert (found.queries, found.candidates, found.classes) == (3, 4, 2)
+    assert found.chance_mrr == pytest.approx(25 / 48)
+
+
+def test_gain_is_discounted_and_normalised_as_worked_out_by_hand() -> None:
+    relevant = [True, False, True, False]
+    ideal = 1 + 1 / math.log2(3)
+    assert ndcg([0, 2, 1, 3], relevant) == pytest.approx(1.0)
+    assert ndcg([1, 0, 3, 2], relevant) == pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / ideal)
+    with pytest.raises(ValueError, match="relevant"):
+        ndcg([0, 1], [False, False])
+
+
+def test_chance_is_the_mean_over_all_orders() -> None:
+    relevant = [True, True, False, False]
+    every = [ndcg(order, relevant) for order in itertools.permutations(range(4))]
+    assert chance_ndcg(4, 2) == pytest.approx(np.mean(every))
+    scores = [score_classes([order], [1], CLASSES) for order in itertools.permutations(range(4))]
+    assert np.mean([one.mrr for one in scores]) == pytest.approx(scores[0].chance_mrr)
+    assert np.mean([one.ndcg for one in scores]) == pytest.approx(scores[0].chance_ndcg)
+    # As the QVIM challenge gives it for its 121 items.
+    assert chance_mrr(121) == pytest.approx(0.0444, abs=1e-4)
+
+
+def test_candidates_without_a_class_are_refused() -> None:
+    with pytest.raises(ValueError, match="needs a class"):
+        score_classes(ORDERS, TARGETS, ("a", "b"))
+
+
+def test_one_block_alone_ranks_too() -> None:
+    candidates = [fingerprint(sound(kind, 0), RATE) for kind in range(6)]
+    orders = [rank(fingerprint(sound(kind, 1), RATE), candidates, ("modulation",)) for kind in range(6)]
+    assert mrr(orders, list(range(6))).mrr > 0.6

@@ -36,7 +36,10 @@ def lively(network: nn.Module, seed: int = 0) -> nn.Module:
             width = parameter[0].numel() if parameter.ndim > 1 else 400.0
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * width**-0.5)
         for name, buffer in network.named_buffers():
-            buffer.copy_(torch.rand(buffer.shape, generator=generator) + (0.5 if name == "scale" else -3.0))
+            if name in ("mean", "scale"):
+                buffer.copy_(
+                    torch.rand(buffer.shape, generator=generator) + (0.5 if name == "scale" else -3.0)
+                )
     return network.eval()
 
 

@@ -128,6 +128,9 @@ def test_every_control_reaches_the_daemon_and_every_event_the_patch(
         "recording": (1,),
         "failed": ("x", "The disk is full: make room."),
         "dropped": ("x", "Newer gestures came."),
+        "library/begin": ("x", 0, 1, 3),
+        "library/item": ("x", 1, "/sounds/bell.wav", 0.0, 0.75),
+        "library/end": ("x",),
     }
     for event, values in told.items():
         daemon.tell(event, *values)

@@ -18,10 +18,12 @@ from vocaldm_live.commands.bench import benches
 from vocaldm_live.commands.demo import demo
 from vocaldm_live.commands.devices import devices
 from vocaldm_live.commands.doctor import doctor
+from vocaldm_live.commands.edit import edits
 from vocaldm_live.commands.evaluate import evaluate
 from vocaldm_live.commands.generate import generate
 from vocaldm_live.commands.history import history
 from vocaldm_live.commands.hosts import hosts
+from vocaldm_live.commands.library import library
 from vocaldm_live.commands.live import live
 from vocaldm_live.commands.presets import presets
 from vocaldm_live.commands.tray import tray
@@ -42,9 +44,11 @@ app = typer.Typer(
 )
 for _command in (generate, live, tray, demo, devices, evaluate, doctor):
     app.command()(_command)
+app.add_typer(edits, name="edit")
 app.add_typer(benches, name="bench")
 app.add_typer(presets, name="presets")
 app.add_typer(history, name="history")
+app.add_typer(library, name="library")
 app.add_typer(hosts, name="hosts")
 
 

@@ -17,5 +17,9 @@ class RequestError(VocalDMError):
     """A request asks for what is not possible: steps 0, a negative guidance, a seed that is text."""
 
 
+class LibraryError(VocalDMError):
+    """A library cannot be used: its index is not built, damaged, in use, or of another encoder."""
+
+
 class DeliveryError(VocalDMError):
     """A clip cannot be written where it should go: folder unwritable or full."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ MEL_RANGE_DB = 80.0  # below the louder sound's strongest band; what is quieter 
 MEL_LEVEL = 0.05  # the RMS that both sounds are brought to
 LONGEST_SHEET = 24  # pairs on the contact sheet
 MARKS = ("_imitation", "_reference")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def find_examples(folder: Path) -> tuple[list[Example], list[Path]]:
     return examples, sorted(references.values())
 
 
-def spread(examples: Sequence[Example], limit: int | None) -> list[Example]:
+def spread(examples: Sequence[T], limit: int | None) -> list[T]:
     """At most `limit` examples, evenly from the whole list; RequestError for a limit below 1."""
     if limit is not None and limit < 1:
         raise RequestError(f"limit is {limit}: give a whole number of 1 or more.")
@@ -179,6 +180,7 @@ def evaluate_folder(
         "version": __version__,
         "preset": engine.preset.name,
         "preset_sha256": engine.preset.sha256,
+        "vocoder": (engine.preset.vocoder or engine.preset.own_vocoder).name,
         "device": engine.device.type,
         "steps": asked.steps,
         "sampler": asked.sampler,

@@ -156,6 +156,7 @@ class Settings(Section):
     """Everything that `vocaldm live` can be told, with defaults that work."""
 
     preset: str = "house"
+    vocoder: Annotated[str, Field(min_length=1)] | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     folders: Folders = Field(default_factory=Folders)
     microphone: Microphone = Field(default_factory=Microphone)

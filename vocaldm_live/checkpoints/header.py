@@ -1,4 +1,4 @@
-"""Header: what preset.yaml says, as strict models, and how the file becomes them.
+"""Header: what preset.yaml says, as strict models.
 
 Every key is required and no other is taken: a misspelt one would otherwise leave a default in force that
 nobody chose. Text is not taken for a number, nor a number for text.
@@ -11,13 +11,11 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vocaldm_live.checkpoints.audioldm_parts import (
-    AUDIOLDM_KINDS,
     AudioLDMPart,
     AudioLDMUNetPart,
     AudioLDMVAEPart,
@@ -25,22 +23,17 @@ from vocaldm_live.checkpoints.audioldm_parts import (
     ClapTextPart,
     VocalDMAdapterPart,
 )
-from vocaldm_live.checkpoints.strict import Few, Share, Width, Widths
+from vocaldm_live.checkpoints.header_file import Header, inspect, parse, read, written
+from vocaldm_live.checkpoints.header_file import one_line as one_line
+from vocaldm_live.checkpoints.strict import Few, Share, Width, Widths, check_bands
 from vocaldm_live.checkpoints.strict import Strict as _Strict
 from vocaldm_live.checkpoints.strict import Weights as _Weights
 from vocaldm_live.checkpoints.strict import short as _short
-from vocaldm_live.checkpoints.vocoder_parts import (
-    VOCODER_KINDS,
-    HiFiGANPart,
-    InverseSTFTPart,
-    VocoderPart,
-)
-from vocaldm_live.errors import PresetError
+from vocaldm_live.checkpoints.vocoder_parts import NetworkPart, VocoderPart, check_hop
 from vocaldm_live.sound.geometry import Geometry
 
 HOUSE_PARTS = ("encoder", "adapter", "unet", "vae", "vocoder")
 PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio")
-LONGEST_HEADER = 1_000_000  # bytes
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -63,10 +56,7 @@ class GeometryHeader(_Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> GeometryHeader:
-        if not self.fmin < self.fmax <= self.sample_rate / 2:
-            raise ValueError("needs fmin below fmax and fmax within half the sample rate")
-        if self.hop > self.n_fft:
-            raise ValueError("has a hop longer than its n_fft")
+        check_bands(self)
         self.build()
         return self
 
@@ -120,7 +110,7 @@ class VAEPart(_Weights):
         return self
 
 
-WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | InverseSTFTPart | HiFiGANPart | AudioLDMPart
+WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | NetworkPart | AudioLDMPart
 
 
 class Parts(_Strict):
@@ -230,8 +220,10 @@ class Parameters(_Strict):
         return self
 
 
-class PresetHeader(_Strict):
+class PresetHeader(Header):
     """All of preset.yaml."""
+
+    noun: ClassVar[str] = "preset"
 
     format: Literal[1]
     name: str
@@ -261,11 +253,7 @@ class PresetHeader(_Strict):
             raise ValueError("parts.vae.channels has not the number of levels that geometry.factor asks for")
         if self.parameters.steps.high > self.schedule.steps:
             raise ValueError("parameters.steps.high is more than schedule.steps")
-        vocoder = self.parts.vocoder
-        if isinstance(vocoder, HiFiGANPart) and vocoder.hop != self.geometry.hop:
-            raise ValueError(
-                f"parts.vocoder has rates for a hop of {vocoder.hop} where geometry.hop is {self.geometry.hop}"
-            )
+        check_hop("parts.vocoder", self.parts.vocoder, "geometry.hop", self.geometry.hop)
         return self
 
     def identity(self) -> str:
@@ -283,105 +271,27 @@ class PresetHeader(_Strict):
 
     def as_yaml(self) -> str:
         """The text of preset.yaml."""
-        plain = self.model_dump(mode="json", exclude_none=True)
-        return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+        return written(self)
 
 
 def parse_header(plain: Mapping[str, Any], path: Path) -> tuple[PresetHeader | None, list[str]]:
     """The header that plain values make, or None, and one sentence on each thing wrong, naming `path`."""
-    try:
-        # By way of JSON: there, strict models still take a list for a tuple, which YAML cannot write.
-        text = json.dumps(plain, default=str)
-    except (TypeError, ValueError, RecursionError) as error:
-        return None, [f"{path} holds keys or values that are not plain ({one_line(error)}); correct it."]
-    try:
-        return PresetHeader.model_validate_json(text), []
-    except ValidationError as error:
-        problems = [f"{path} is not a valid preset header: {_told(dict(found))}." for found in error.errors()]
-        return None, problems
+    return parse(plain, path, PresetHeader)
 
 
 def read_header(path: Path) -> PresetHeader:
     """The header in a preset.yaml; raises PresetError with the first thing wrong."""
-    header, problems = inspect_header(path)
-    if header is None:
-        raise PresetError(problems[0])
-    return header
+    return read(path, PresetHeader)
 
 
 def inspect_header(path: Path) -> tuple[PresetHeader | None, list[str]]:
     """The header in a preset.yaml, or None, and one sentence for each thing wrong."""
-    try:
-        if not path.is_file():
-            return None, [f"{path} is missing, so its folder is no preset; name one that is."]
-        if path.stat().st_size > LONGEST_HEADER:
-            return None, [f"{path} is longer than {LONGEST_HEADER} bytes, so it is no header; replace it."]
-        plain = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        return None, [f"{path} cannot be read ({error.strerror}); check the file and its permissions."]
-    except (UnicodeDecodeError, RecursionError, ValueError, yaml.YAMLError) as error:
-        return None, [f"{path} is not readable YAML ({one_line(error)}); correct it."]
-    if not isinstance(plain, dict):
-        return None, [f"{path} holds no keys, so it is no preset header; replace it."]
-    return parse_header(plain, path)
-
-
-def one_line(error: BaseException | str) -> str:
-    """An error's text in one line and as one part of a sentence, without its full stop."""
-    return " ".join(str(error).split()).rstrip(".").replace(". ", ", ")
+    return inspect(path, PresetHeader)
 
 
 # Inside -------------------------------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without anchors, which could make a small file huge, and without keys given twice."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"an alias, not allowed, in line {self.peek_event().start_mark.line + 1}")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key, _ in getattr(node, "value", ()):
-            if key.value.__hash__ is not None and key.value in seen:
-                raise yaml.YAMLError(f"the key {key.value} twice, again in line {key.start_mark.line + 1}")
-            seen.add(key.value if key.value.__hash__ is not None else id(key))
-        return super().construct_mapping(node, deep)
-
-
-# PyYAML reads YAML 1.1, where 1e-5 is text; a person who writes it means the number.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 def _check_groups(channels: tuple[int, ...], groups: int) -> None:
     if any(width % groups for width in channels):
         raise ValueError(f"has channels {list(channels)} that do not divide by its groups, {groups}")
-
-
-def _told(found: dict[str, Any]) -> str:
-    """What pydantic found, in words: which key, what is wrong, what to do; no full stop."""
-    tags = (*VOCODER_KINDS, *AUDIOLDM_KINDS, "mlp", "sketch-unet", "autoencoder-kl")
-    key = ".".join(str(step) for step in found["loc"] if step not in tags)
-    kind = found["type"]
-    if kind == "missing":
-        return f"{key} is missing, so write it"
-    if kind == "extra_forbidden":
-        return f"{key} is not a known key, so remove it or correct its spelling"
-    if kind == "union_tag_not_found":
-        return f"{key}.kind is missing, so write it"
-    if kind == "value_error":
-        said = one_line(found["ctx"]["error"])
-        return f"{key} {said}" if key else said
-    if kind == "union_tag_invalid":
-        return f"{key}.kind must be one of {found['ctx']['expected_tags']}, not {_short(found['ctx']['tag'])}"
-    wanted = found["msg"][0].lower() + found["msg"][1:].removesuffix(".")
-    return f"{key}: {wanted}, not {_short(found['input'])}"

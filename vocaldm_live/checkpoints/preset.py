@@ -10,32 +10,24 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.checkpoints.audioldm_networks import audioldm_network
-from vocaldm_live.checkpoints.audioldm_parts import AudioLDMPart, ClapTextPart, TextFile
+from vocaldm_live.checkpoints.audioldm_parts import ClapTextPart, TextFile
 from vocaldm_live.checkpoints.header import (
     PART_NAMES,
-    AdapterPart,
-    EncoderPart,
-    GeometryHeader,
     PresetHeader,
-    UNetPart,
-    VAEPart,
-    WeightsPart,
     inspect_header,
     one_line,
     parse_header,
     read_header,
 )
+from vocaldm_live.checkpoints.networks import expected_entries, network_of, schedule_of
 from vocaldm_live.checkpoints.places import HEADER_FILE
-from vocaldm_live.checkpoints.vocoders import vocoder_network
+from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
+from vocaldm_live.checkpoints.vocoders import VocoderChoice, load_vocoder
 from vocaldm_live.checkpoints.weights import (
-    Entry,
     entries_of,
     file_sha256,
     hash_problem,
@@ -53,6 +45,7 @@ if TYPE_CHECKING:
 
     from vocaldm_live.model.adapter import Adapter, VocalDMAdapter
     from vocaldm_live.model.audioldm import AudioLDMUNet
+    from vocaldm_live.model.bigvgan import BigVGAN
     from vocaldm_live.model.encoder import Encoder
     from vocaldm_live.model.hifi_gan import HiFiGAN
     from vocaldm_live.model.schedule import Schedule
@@ -66,17 +59,39 @@ _NOT_HASHED = "0" * 64
 
 @dataclass(frozen=True)
 class Preset:
-    """A preset whose header was read; `sha256` covers geometry, parts (weights included) and schedule."""
+    """A preset whose header was read; `sha256` covers geometry, parts (weights included) and schedule.
+
+    vocoder: one that was chosen in place of the preset's own, which `sha256` then still covers.
+    """
 
     name: str
     folder: Path
     header: PresetHeader
     sha256: str
+    vocoder: VocoderChoice | None = None
 
     @property
     def geometry(self) -> Geometry:
         """The numbers that fix every shape."""
         return self.header.geometry.build()
+
+    @property
+    def own_vocoder(self) -> VocoderChoice:
+        """The vocoder that the preset brings along."""
+        part = self.header.parts.vocoder
+        if isinstance(part, GriffinLimPart):
+            return VocoderChoice(self.name, part, None, None)
+        return VocoderChoice(self.name, part, self.geometry, self.folder / HEADER_FILE)
+
+    def with_vocoder(self, choice: VocoderChoice) -> Preset:
+        """The preset with another vocoder, or as it is where that is its own.
+
+        Raises PresetError where the vocoder takes another mel.
+        """
+        choice.check_fits(self.name, self.geometry)
+        if choice.sha256 == self.own_vocoder.sha256:
+            return replace(self, vocoder=None)
+        return replace(self, vocoder=choice)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +104,7 @@ class Modules:
 
     unet: SketchUNet | AudioLDMUNet
     vae: MelVAE
-    vocoder: Vocoder | HiFiGAN | None
+    vocoder: Vocoder | HiFiGAN | BigVGAN | None
     geometry: Geometry
     schedule: Schedule
     house_encoder: Encoder | None = None
@@ -129,17 +144,21 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     """
     header, folder = preset.header, preset.folder
     parts = header.parts.with_weights()
+    if preset.vocoder is not None:
+        parts.pop("vocoder", None)
     for name, part in parts.items():
         path = folder / part.file
-        problems = mismatches(path, read_entries(path), _expected(name, header, folder))
+        problems = mismatches(path, read_entries(path), expected_entries(name, header, folder))
         if problems:
             raise PresetError(problems[0])
     _check_samplers(header, folder)
-    schedule = _schedule(header, folder)
+    schedule = schedule_of(header, folder)
     loaded: dict[str, Any] = {}
     for name in parts:
         if name not in LATE_PARTS:
             loaded[name] = load_part(preset, name, device)
+    if preset.vocoder is not None:
+        loaded["vocoder"] = load_vocoder(preset.vocoder, device)
     return Modules(
         loaded["unet"],
         loaded["vae"],
@@ -154,7 +173,7 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
 def load_part(preset: Preset, name: str, device: torch.device | str = "cpu") -> nn.Module:
     """One network of a preset, as those of `Modules`; raises PresetError where its file is another."""
     part = preset.header.parts.with_weights()[name]
-    network = _network(preset.header.geometry, part)
+    network = network_of(preset.header.geometry, part)
     tensors = read_tensors(preset.folder / part.file, part.sha256)
     network.load_state_dict(tensors, strict=True, assign=True)
     return network.eval().requires_grad_(False).to(device)
@@ -170,6 +189,21 @@ def read_text(preset: Preset, text: TextFile) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PresetError(f"{path} cannot be read ({one_line(error)}); copy the preset again.") from error
+
+
+def load_encoder(preset: Preset, device: torch.device | str = "cpu") -> Encoder:
+    """The preset's encoder alone, in eval mode, float32, without gradients; raises PresetError as `load_modules`."""
+    part = preset.header.parts.encoder
+    if part is None:
+        raise PresetError(f"The preset {preset.name} has no encoder: name one that has, as house.")
+    path = preset.folder / part.file
+    problems = mismatches(path, read_entries(path), expected_entries("encoder", preset.header, preset.folder))
+    if problems:
+        raise PresetError(problems[0])
+    network: Any = network_of(preset.header.geometry, part)
+    network.load_state_dict(read_tensors(path, part.sha256), strict=True, assign=True)
+    encoder: Encoder = network.eval().requires_grad_(False).to(device)
+    return encoder
 
 
 def check_preset(folder: Path | str) -> list[str]:
@@ -217,7 +251,8 @@ def write_preset(
         problems = _content_problems(read_header(hidden / HEADER_FILE), hidden)
         if problems:
             raise PresetError(problems[0])
-        _swap_in(hidden, folder)
+        _bring_along(folder, hidden)
+        swap_in(hidden, folder)
     except OSError as error:
         raise PresetError(
             f"The preset {folder} cannot be written ({error.strerror}); free space or allow writing there."
@@ -225,59 +260,6 @@ def write_preset(
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     return read_preset(folder)
-
-
-# Networks -----------------------------------------------------------------------------------------------
-
-
-def _network(header: GeometryHeader, part: WeightsPart) -> nn.Module:
-    """A part's network with weights on the meta device: shapes without memory, no random numbers drawn."""
-    from vocaldm_live.model.adapter import Adapter
-    from vocaldm_live.model.encoder import Encoder
-    from vocaldm_live.model.skeleton import skeletons
-    from vocaldm_live.model.unet import SketchUNet
-    from vocaldm_live.model.vae import MelVAE
-
-    geometry = header.build()
-    with skeletons():
-        if isinstance(part, EncoderPart):
-            return Encoder(classifier=part.classifier, shared=part.shared_tower)
-        if isinstance(part, AdapterPart):
-            return Adapter()
-        if isinstance(part, UNetPart):
-            width = part.head_width
-            return SketchUNet(geometry, part.channels, part.layers, part.attention_from, width, part.groups)
-        if isinstance(part, VAEPart):
-            return MelVAE(geometry, part.channels, part.layers, part.groups)
-        if isinstance(part, AudioLDMPart):
-            return audioldm_network(geometry, part)
-        return vocoder_network(geometry, part)
-
-
-@lru_cache(maxsize=32)
-def _entries(header: GeometryHeader, part: WeightsPart) -> Mapping[str, Entry]:
-    return MappingProxyType(entries_of(_network(header, part).state_dict()))
-
-
-def _expected(name: str, header: PresetHeader, folder: Path) -> Mapping[str, Entry]:
-    """What a part's file has to hold."""
-    try:
-        return _entries(header.geometry, header.parts.with_weights()[name])
-    except (ValueError, RuntimeError) as error:
-        raise PresetError(
-            f"{folder / HEADER_FILE} has parts.{name} that make no network ({one_line(error)}); correct them."
-        ) from error
-
-
-def _schedule(header: PresetHeader, folder: Path) -> Schedule:
-    from vocaldm_live.model.schedule import Schedule
-
-    try:
-        return Schedule.linear_sqrt(**header.schedule.model_dump(exclude={"spacing"}))
-    except ValueError as error:
-        raise PresetError(
-            f"{folder / HEADER_FILE} has an impossible schedule ({one_line(error)}); correct its betas."
-        ) from error
 
 
 # Checks -------------------------------------------------------------------------------------------------
@@ -301,13 +283,13 @@ def _content_problems(header: PresetHeader, folder: Path) -> list[str]:
             entries = read_entries(path)
             different = hash_problem(path, file_sha256(path), part.sha256)
             problems += [different] if different else []
-            problems += mismatches(path, entries, _expected(name, header, folder))
+            problems += mismatches(path, entries, expected_entries(name, header, folder))
             for text in (part.vocabulary, part.merges) if isinstance(part, ClapTextPart) else ():
                 different = hash_problem(folder / text.file, file_sha256(folder / text.file), text.sha256)
                 problems += [different] if different else []
         except PresetError as error:
             problems.append(str(error))
-    for check in (_check_samplers, _schedule):
+    for check in (_check_samplers, schedule_of):
         try:
             check(header, folder)
         except PresetError as error:
@@ -334,7 +316,7 @@ def _check_states(header: PresetHeader, states: Mapping[str, Mapping[str, Tensor
             f"{', '.join(states) or 'none'}; give exactly these."
         )
     for name in parts:
-        problems = mismatches(Path(name), entries_of(states[name]), _expected(name, header, folder))
+        problems = mismatches(Path(name), entries_of(states[name]), expected_entries(name, header, folder))
         if problems:
             raise PresetError(problems[0])
 
@@ -382,7 +364,7 @@ def _bring_along(old: Path, new: Path) -> None:
             shutil.copy2(path, new / path.name)
 
 
-def _swap_in(new: Path, target: Path) -> None:
+def swap_in(new: Path, target: Path) -> None:
     """Rename `new` to `target`; what was there goes only when that has worked."""
     old = None
     if target.exists():

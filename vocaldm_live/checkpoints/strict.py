@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -31,7 +31,7 @@ class Weights(Strict):
     @classmethod
     def _beside_the_header(cls, file: str) -> str:
         if not _WEIGHTS_FILE.fullmatch(file):
-            raise ValueError(f"must be a plain .safetensors name beside preset.yaml, not {short(file)}")
+            raise ValueError(f"must be a plain .safetensors name beside its header, not {short(file)}")
         return file
 
     @field_validator("sha256")
@@ -40,6 +40,14 @@ class Weights(Strict):
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):
             raise ValueError(f"must be 64 lower-case hexadecimal digits, not {short(sha256)}")
         return sha256
+
+
+def check_bands(mel: Any) -> None:
+    """Raise ValueError where the bands of a mel are impossible; it has fmin, fmax, sample_rate, hop, n_fft."""
+    if not mel.fmin < mel.fmax <= mel.sample_rate / 2:
+        raise ValueError("needs fmin below fmax and fmax within half the sample rate")
+    if mel.hop > mel.n_fft:
+        raise ValueError("has a hop longer than its n_fft")
 
 
 def short(value: object) -> str:

@@ -28,7 +28,7 @@ class GriffinLimPart(Strict):
     iterations: Annotated[int, Field(ge=1, le=1000)]
 
 
-class _Upsampling(Weights):
+class Upsampling(Weights):
     """What the networks have in common that reach samples by stages of transposed convolutions."""
 
     channels: Width
@@ -43,7 +43,7 @@ class _Upsampling(Weights):
         return math.prod(self.rates)
 
     @model_validator(mode="after")
-    def _possible(self) -> _Upsampling:
+    def _possible(self) -> Upsampling:
         if len(self.rates) != len(self.kernels):
             raise ValueError(
                 f"has {len(self.rates)} rates and {len(self.kernels)} kernels; each needs its own"
@@ -59,7 +59,7 @@ class _Upsampling(Weights):
         return self
 
 
-class HiFiGANPart(_Upsampling):
+class HiFiGANPart(Upsampling):
     """`model.hifi_gan.HiFiGAN`, whose docstring says what the keys mean."""
 
     kind: Literal["hifi-gan"]
@@ -75,5 +75,25 @@ class HiFiGANPart(_Upsampling):
         return self
 
 
-VocoderPart = Annotated[InverseSTFTPart | GriffinLimPart | HiFiGANPart, Field(discriminator="kind")]
-VOCODER_KINDS = ("istft", "griffin-lim", "hifi-gan")
+class BigVGANPart(Upsampling):
+    """`model.bigvgan.BigVGAN`, whose docstring says what the keys mean."""
+
+    kind: Literal["bigvgan"]
+    paired: bool
+    activation: Literal["snake", "snakebeta"]
+    logarithmic: bool
+    tanh_at_end: bool
+    bias_at_end: bool
+
+
+NetworkPart = InverseSTFTPart | HiFiGANPart | BigVGANPart
+VocoderPart = Annotated[
+    InverseSTFTPart | GriffinLimPart | HiFiGANPart | BigVGANPart, Field(discriminator="kind")
+]
+VOCODER_KINDS = ("istft", "griffin-lim", "hifi-gan", "bigvgan")
+
+
+def check_hop(key: str, vocoder: VocoderPart, hop_key: str, hop: int) -> None:
+    """Raise ValueError where a vocoder makes another number of samples a frame than the mel has."""
+    if isinstance(vocoder, Upsampling) and vocoder.hop != hop:
+        raise ValueError(f"{key} has rates for a hop of {vocoder.hop} where {hop_key} is {hop}")

@@ -47,7 +47,9 @@ def read_entries(path: Path) -> dict[str, Entry]:
         with open(path, "rb") as file:
             return _read_entries(file, path)
     except FileNotFoundError:
-        raise PresetError(f"{path} is missing, though preset.yaml names it; copy the preset again.") from None
+        raise PresetError(
+            f"{path} is missing, though the header beside it names it; copy the folder again."
+        ) from None
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -69,11 +71,11 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+def read_tensors(path: Path, sha256: str, header: str = "preset.yaml") -> dict[str, Tensor]:
     """All tensors of a file, floats as float32, whole numbers as int64.
 
     The file is read once: what is hashed is what is returned. Raises PresetError as `read_entries` does, and
-    where the hash is another one.
+    where the hash is another one than that in the file named `header`.
     """
     import torch
 
@@ -81,7 +83,7 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         data = bytearray(path.read_bytes())
     except OSError as error:
         raise _unreadable(path, error) from error
-    problem = hash_problem(path, hashlib.sha256(data).hexdigest(), sha256)
+    problem = hash_problem(path, hashlib.sha256(data).hexdigest(), sha256, header)
     if problem:
         raise PresetError(problem)
     entries = _read_entries(BytesIO(data), path)
@@ -99,38 +101,44 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     return tensors
 
 
-def hash_problem(path: Path, found: str, wanted: str) -> str | None:
+def hash_problem(path: Path, found: str, wanted: str, header: str = "preset.yaml") -> str | None:
     """One sentence where the hashes differ."""
     if found == wanted:
         return None
     return (
-        f"{path} is damaged or another file: its sha256 begins with {found[:12]} where preset.yaml says "
-        f"{wanted[:12]}; copy the preset again."
+        f"{path} is damaged or another file: its sha256 begins with {found[:12]} where {header} says "
+        f"{wanted[:12]}; copy the {header.removesuffix('.yaml')} again."
     )
 
 
-def mismatches(path: Path, entries: Mapping[str, Entry], expected: Mapping[str, Entry]) -> list[str]:
-    """One sentence for each way in which a file's tensors differ from those a network has."""
+def mismatches(
+    path: Path,
+    entries: Mapping[str, Entry],
+    expected: Mapping[str, Entry],
+    header: str = "preset.yaml",
+    advice: str = "export it again",
+) -> list[str]:
+    """One sentence for each way in which a file's tensors differ from those of the network that `header` tells of."""
     problems = []
     missing = [key for key in expected if key not in entries]
     unexpected = [key for key in entries if key not in expected]
     if missing:
-        problems.append(f"{path} does not fit preset.yaml: {_some(missing)} missing; export it again.")
+        problems.append(f"{path} does not fit {header}: {_some(missing)} missing; {advice}.")
     if unexpected:
-        problems.append(f"{path} does not fit preset.yaml: {_some(unexpected)} unexpected; export it again.")
+        problems.append(f"{path} does not fit {header}: {_some(unexpected)} unexpected; {advice}.")
     for key, wanted in expected.items():
         found = entries.get(key)
         if found is None:
             continue
         if found.shape != wanted.shape:
             problems.append(
-                f"{path} does not fit preset.yaml: {key} has shape {list(found.shape)} where "
-                f"{list(wanted.shape)} belongs; export it again."
+                f"{path} does not fit {header}: {key} has shape {list(found.shape)} where "
+                f"{list(wanted.shape)} belongs; {advice}."
             )
         elif (found.dtype in FLOAT_TYPES) != (wanted.dtype in FLOAT_TYPES):
             problems.append(
-                f"{path} does not fit preset.yaml: {key} is of type {found.dtype} where {wanted.dtype} "
-                "belongs; export it again."
+                f"{path} does not fit {header}: {key} is of type {found.dtype} where {wanted.dtype} "
+                f"belongs; {advice}."
             )
     return problems
 

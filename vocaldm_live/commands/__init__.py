@@ -19,6 +19,14 @@ DEFAULT_PRESET = "house"
 DEFAULT_OUT = Path("clips")
 
 PresetOption = Annotated[str, typer.Option("--preset", metavar="NAME", help="A preset, or its folder.")]
+VocoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--vocoder",
+        metavar="NAME",
+        help="In place of the preset's own: griffin-lim, a preset (its vocoder), or a vocoder's folder.",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="S", help="What the noise starts from.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
@@ -29,12 +37,14 @@ def say(sentence: str) -> None:
     print(" ".join(str(sentence).split()), file=sys.stderr, flush=True)
 
 
-def open_preset(name: str) -> Preset:
-    """Find and read a preset by name or folder; raises PresetError."""
+def open_preset(name: str, vocoder: str | None = None) -> Preset:
+    """Find and read a preset by name or folder, with another vocoder where one is named; raises PresetError."""
     from vocaldm_live.checkpoints.places import resolve_preset
     from vocaldm_live.checkpoints.preset import read_preset
+    from vocaldm_live.checkpoints.vocoders import resolve_vocoder
 
-    return read_preset(resolve_preset(name))
+    preset = read_preset(resolve_preset(name))
+    return preset if vocoder is None else preset.with_vocoder(resolve_vocoder(vocoder))
 
 
 @contextmanager

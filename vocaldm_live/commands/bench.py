@@ -18,6 +18,7 @@ from vocaldm_live.commands import (
     DeviceOption,
     JsonOption,
     PresetOption,
+    VocoderOption,
     open_preset,
     results_only,
     table,
@@ -56,6 +57,7 @@ benches.command("audioldm")(bench_audioldm)
 def bench(
     context: typer.Context,
     preset: PresetOption = DEFAULT_PRESET,
+    vocoder: VocoderOption = None,
     device: DeviceOption = "auto",
     seconds: Annotated[float, typer.Option(metavar="SEC", help="Length of the clip.")] = 5.12,
     runs: Annotated[int, typer.Option(metavar="N", help="How often each clip is made.")] = 7,
@@ -72,7 +74,7 @@ def bench(
     if runs < 1:
         raise RequestError(f"runs is {runs}: give a whole number of 1 or more.")
     with results_only(json_lines) as results:
-        chosen = open_preset(preset)
+        chosen = open_preset(preset, vocoder)
         with tempfile.TemporaryDirectory(prefix="vocaldm-bench-") as folder:
             source = Path(folder) / "gesture.wav"
             voice = _gesture(source, seconds)
@@ -177,6 +179,7 @@ def _report(maker: Maker, made: Sequence[Made], warm_ms: float) -> dict[str, Any
     return {
         "version": __version__,
         "preset": maker.preset.name,
+        "vocoder": (maker.preset.vocoder or maker.preset.own_vocoder).name,
         "device": maker.engine.device.type,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),

@@ -13,6 +13,7 @@ from vocaldm_live.commands import (
     DeviceOption,
     PresetOption,
     SeedOption,
+    VocoderOption,
     figure,
     open_preset,
     say,
@@ -30,6 +31,7 @@ HEAD = ("imitation", "s", "loudness r", "onset lag", "centroid r", "pitch", "tim
 
 def demo(
     preset: PresetOption = DEFAULT_PRESET,
+    vocoder: VocoderOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where clips and pictures go.")] = DEFAULT_OUT,
@@ -39,7 +41,7 @@ def demo(
 
     from vocaldm_live.engine.request import Request
 
-    chosen = open_preset(preset)
+    chosen = open_preset(preset, vocoder)
     with as_file(files("vocaldm_live") / "demo") as folder:
         paths = sorted(folder.glob("*.wav")) if folder.is_dir() else []
         if not paths:

@@ -14,6 +14,7 @@ from vocaldm_live.commands import (
     DeviceOption,
     PresetOption,
     SeedOption,
+    VocoderOption,
     figure,
     open_preset,
     say,
@@ -53,6 +54,7 @@ def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Imitations, and maybe references.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results go.")] = DEFAULT_EVALUATION,
     preset: PresetOption = DEFAULT_PRESET,
+    vocoder: VocoderOption = None,
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most N imitations.")] = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
@@ -66,7 +68,7 @@ def evaluate(
     from vocaldm_live.engine.request import Request
     from vocaldm_live.evaluation import evaluate_folder, find_examples, spread, write_evaluation
 
-    chosen = open_preset(preset)
+    chosen = open_preset(preset, vocoder)
     examples, _ = find_examples(folder)
     if out.resolve() in {example.imitation.parent.resolve() for example in examples}:
         raise RequestError(f"{out} holds the imitations themselves: give another folder with --out.")

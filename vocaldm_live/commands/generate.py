@@ -15,20 +15,26 @@ from vocaldm_live.commands import (
     DEFAULT_PRESET,
     DeviceOption,
     JsonOption,
+    VocoderOption,
     open_preset,
     results_only,
     say,
 )
 from vocaldm_live.commands.maker import (
     Maker,
+    Voice,
     check_options,
+    edit_title,
     open_outbox,
     placeholder,
     read_voice,
+    request_of,
 )
 from vocaldm_live.errors import DeliveryError, PresetError, RequestError, SoundError, VocalDMError
 
 if TYPE_CHECKING:
+    from vocaldm_live.checkpoints.preset import Preset
+    from vocaldm_live.commands.anchoring import Anchoring
     from vocaldm_live.deliver.recipe import Recipe
     from vocaldm_live.engine.request import Request
     from vocaldm_live.sound.audio import Sound
@@ -78,6 +84,13 @@ def generate(
     like_weight: Annotated[
         float | None, typer.Option(metavar="W", help="How much of it, 0 to 1. [default: 1]")
     ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR|INDEX", help="An indexed folder whose nearest sounds give the timbre."),
+    ] = None,
+    nearest: Annotated[
+        int | None, typer.Option(metavar="K", help="How many of them, 1 to 100. [default: 4]")
+    ] = None,
     text: Annotated[
         str | None,
         typer.Option(metavar="WORDS", help="Words for the sound, where the preset understands them."),
@@ -109,6 +122,7 @@ def generate(
     eta: Annotated[
         float | None, typer.Option(metavar="E", help="Fresh noise in each step, 0 to 1. [default: 0]")
     ] = None,
+    vocoder: VocoderOption = None,
     device: DeviceOption = "auto",
     backend: Annotated[
         str,
@@ -128,6 +142,8 @@ def generate(
         "--guidance": guidance,
         "--follow": follow,
         "--like-weight": like_weight,
+        "--library": library,
+        "--nearest": nearest,
         "--text": text,
         "--text-weight": text_weight,
         "--negative": negative,
@@ -145,7 +161,9 @@ def generate(
         if both:
             raise RequestError(f"The recipe settles {both[0]} already: leave out one of the two.")
         with results_only(json_lines) as results:
-            return _again(recipe, files or [], preset, like, device, out, bits, json_lines, results, backend)
+            return _again(
+                recipe, files or [], preset, vocoder, like, device, out, bits, json_lines, results, backend
+            )
     if not files:
         raise RequestError("There is nothing to do: give imitations or folders of them, or a --recipe.")
     with results_only(json_lines) as results:
@@ -155,7 +173,7 @@ def generate(
 
         if text_weight is not None and not text:
             raise RequestError("--text-weight weighs the words of --text: give them too.")
-        chosen = open_preset(DEFAULT_PRESET if preset is None else preset)
+        chosen = open_preset(DEFAULT_PRESET if preset is None else preset, vocoder)
         example = None
         request = Request(
             placeholder(),
@@ -177,8 +195,9 @@ def generate(
         request = replace(request, like=None)
         if like is not None:
             example = check_imitation(read_sound(like), str(like))
-        elif like_weight is not None:
+        elif like_weight is not None and library is None:
             raise RequestError("--like-weight weighs the sound of --like: give that sound too.")
+        request = replace(request, anchor=_anchoring(library, nearest, chosen, like))
         paths, problems = collect(files)
         for problem in problems:
             say(problem)
@@ -187,6 +206,24 @@ def generate(
         maker = Maker(chosen, device, open_outbox(out, bits), backend)
         good = _all_clips(maker, paths, request, example, like, count, each, json_lines, results)
         return 0 if good and not problems else 1
+
+
+def _anchoring(
+    library: Path | None, nearest: int | None, preset: Preset, like: Path | None
+) -> Anchoring | None:
+    """What finds the nearest sounds of `--library`; None without one."""
+    if library is None:
+        if nearest is not None:
+            raise RequestError("--nearest counts sounds of --library: give that folder too.")
+        return None
+    if like is not None:
+        raise RequestError("--like and --library both stand in for the voice: leave out one of them.")
+    from vocaldm_live.commands.anchoring import NEAREST, Anchoring, open_search
+    from vocaldm_live.commands.library import libraries_folder
+    from vocaldm_live.library.places import locate
+
+    search = open_search(locate(library, libraries_folder()), preset)
+    return Anchoring(search, NEAREST if nearest is None else nearest)
 
 
 def _all_clips(
@@ -217,7 +254,7 @@ def _all_clips(
                     like=example,
                 )
                 bar = f"{number}/{len(paths)} {path.name}"
-                made = maker.make(voice, one, like_path, bar, candidates)
+                made = maker.make(voice, one, like_path, bar, candidates=candidates)
                 print(made.as_json() if json_lines else made.as_line(), file=results, flush=True)
         except (DeliveryError, PresetError) as error:
             say(str(error))
@@ -232,6 +269,7 @@ def _again(
     recipe_path: Path,
     files: Sequence[Path],
     preset: str | None,
+    vocoder: str | None,
     like: Path | None,
     device: str,
     out: Path,
@@ -243,16 +281,14 @@ def _again(
     """Make the clip of a recipe again; says what differs where it cannot be the same."""
     from vocaldm_live.deliver.recipe import read_recipe
     from vocaldm_live.engine.engine import choose_device
-    from vocaldm_live.engine.request import Request
-    from vocaldm_live.engine.words import Words
 
-    if len(files) > 1:
-        raise RequestError("A recipe has one imitation: give at most one FILE with --recipe.")
     choose_device(device)
     try:
         recipe = read_recipe(recipe_path)
     except RequestError as error:
         raise SoundError(str(error)) from error
+    if recipe.edit is None and len(files) > 1:
+        raise RequestError("A recipe has one imitation: give at most one FILE with --recipe.")
     chosen = open_preset(recipe.preset if preset is None else preset)
     if chosen.sha256 != recipe.preset_sha256:
         raise PresetError(
@@ -260,9 +296,17 @@ def _again(
             f"(its hash is {chosen.sha256[:12]}, the recipe's {recipe.preset_sha256[:12]}): "
             "give the folder of the right one with --preset."
         )
-    voice_path = _find(recipe.imitation, recipe_path, files[0] if files else None, "imitation", "as FILE")
-    voice = read_voice(voice_path, PureWindowsPath(recipe.imitation).stem)
-    _check_same(voice.sound, recipe.imitation_sha256, voice_path, recipe_path, "imitation", "as FILE")
+    chosen = _with_its_vocoder(chosen, recipe, recipe_path, vocoder)
+    edited, paths = edited_sounds(recipe, recipe_path, files)
+    if recipe.edit is not None and recipe.imitation_sha256 == recipe.source_sha256:
+        voice = Voice(edited[0], paths[0], edit_title(paths[0], recipe.edit.kind), 0.0, 0.0)
+    else:
+        given = files[0] if files and recipe.edit is None else None
+        voice_path = _find(recipe.imitation, recipe_path, given, "imitation", "as FILE")
+        voice = read_voice(voice_path, PureWindowsPath(recipe.imitation).stem)
+        _check_same(voice.sound, recipe.imitation_sha256, voice_path, recipe_path, "imitation", "as FILE")
+        if recipe.edit is not None:
+            voice = replace(voice, title=edit_title(paths[0], recipe.edit.kind))
     example, like_path = None, None
     if recipe.like is not None and recipe.like_sha256 is not None:
         from vocaldm_live.sound.audio import read_sound
@@ -274,24 +318,43 @@ def _again(
         raise RequestError(f"The recipe {recipe_path} has no example sound: leave out --like.")
     device = _recipe_device(recipe, device)
     maker = Maker(chosen, device, open_outbox(out, bits), backend)
-    request = Request(
-        voice.sound,
-        name=str(voice_path),
-        seed=recipe.seed,
-        steps=recipe.steps,
-        guidance=recipe.guidance,
-        follow=recipe.follow,
-        sampler=recipe.sampler,
-        eta=recipe.eta,
-        like=example,
-        like_weight=recipe.like_weight,
-        duration=recipe.duration,
-        tail=recipe.tail,
-        words=Words(recipe.text, recipe.text_weight, recipe.negative),
-    )
-    made = maker.make(voice, request, like_path)
+    request = request_of(recipe, voice.sound, str(voice.path), example, edited)
+    made = maker.make(voice, request, like_path, edited=paths)
     print(made.as_json() if json_lines else made.as_line(), file=results, flush=True)
     return 0
+
+
+def edited_sounds(recipe: Recipe, recipe_path: Path, files: Sequence[Path]) -> tuple[list[Sound], list[Path]]:
+    """The sounds that a recipe's edit changes, and their files: those given, else those that it names."""
+    from vocaldm_live.sound.audio import read_sound
+
+    sounds, paths = [], []
+    named = [(recipe.source, recipe.source_sha256), (recipe.other, recipe.other_sha256)]
+    for number, (name, digest) in enumerate(named):
+        if name is not None and digest is not None:
+            given = files[number] if number < len(files) else None
+            path = _find(name, recipe_path, given, "edited sound", "as FILE")
+            sounds.append(read_sound(path))
+            _check_same(sounds[-1], digest, path, recipe_path, "edited sound", "as FILE")
+            paths.append(path)
+    return sounds, paths
+
+
+def _with_its_vocoder(preset: Preset, recipe: Recipe, recipe_path: Path, given: str | None) -> Preset:
+    """The preset with the recipe's vocoder, which `given` may find; raises where it is another one."""
+    from vocaldm_live.checkpoints.vocoders import resolve_vocoder
+
+    if recipe.vocoder is None:
+        if given is not None and preset.with_vocoder(resolve_vocoder(given)).vocoder is not None:
+            raise RequestError(f"The recipe {recipe_path} has the preset's own vocoder: leave out --vocoder.")
+        return preset
+    choice = resolve_vocoder(recipe.vocoder if given is None else given)
+    if choice.sha256 != recipe.vocoder_sha256:
+        raise PresetError(
+            f"The vocoder {choice.name} is not the one of {recipe_path} (its hash is {choice.sha256[:12]}, the "
+            f"recipe's {(recipe.vocoder_sha256 or '')[:12]}): give the folder of the right one with --vocoder."
+        )
+    return preset.with_vocoder(choice)
 
 
 def _recipe_device(recipe: Recipe, device: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vocaldm_live.commands import large_imports, say
+from vocaldm_live.commands import VocoderOption, large_imports, say
 
 if TYPE_CHECKING:
     from vocaldm_live.daemon.daemon import Daemon
@@ -31,6 +31,7 @@ def live(
         bool, typer.Option("--print-settings", help="Print the settings in force, and no more.")
     ] = False,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="The preset to begin with.")] = None,
+    vocoder: VocoderOption = None,
     device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = None,
     microphone: Annotated[
         str | None,
@@ -54,6 +55,7 @@ def live(
 
     given: dict[str, Any] = {
         "preset": preset,
+        "vocoder": vocoder,
         "device": device,
         "microphone.listen": listen,
         "folders.outbox": str(outbox) if outbox else None,

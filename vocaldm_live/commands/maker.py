@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,20 +50,23 @@ class Made:
         """The object that `--json` prints for a clip."""
         request = self.clip.request
         stages = ("encode", "sample", "decode", "write", "total")
-        return json.dumps(
-            {
-                "clip": str(self.published.path),
-                "imitation": str(self.voice.path),
-                "preset": self.preset,
-                "seed": request.seed,
-                "steps": request.steps,
-                "guidance": request.guidance,
-                "follow": request.follow,
-                "seconds": self.clip.seconds,
-                "sample_rate": self.clip.sample_rate,
-                "timings_ms": {stage: round(self.timings_ms[stage], 3) for stage in stages},
-            }
-        )
+        plain = {
+            "clip": str(self.published.path),
+            "imitation": str(self.voice.path),
+            "preset": self.preset,
+            "seed": request.seed,
+            "steps": request.steps,
+            "guidance": request.guidance,
+            "follow": request.follow,
+            "seconds": self.clip.seconds,
+            "sample_rate": self.clip.sample_rate,
+            "timings_ms": {stage: round(self.timings_ms[stage], 3) for stage in stages},
+        }
+        if self.nearest:
+            plain["nearest"] = list(self.nearest)
+        if request.edit is not None:
+            plain["edit"] = request.edit.as_plain()
+        return json.dumps(plain)
 
     def as_line(self) -> str:
         """The line that people get for a clip."""
@@ -71,7 +74,13 @@ class Made:
         return (
             f"{self.voice.path.name} -> {short_path(self.published.path)}  ({self.clip.seconds:.2f} s, "
             f"seed {self.clip.request.seed}, {self.timings_ms['total']:.0f} ms{guard})"
+            + (f"  near {', '.join(self.nearest)}" if self.nearest else "")
         )
+
+    @property
+    def nearest(self) -> tuple[str, ...]:
+        """The library's sounds that stood in for the voice."""
+        return getattr(self.clip.request.anchor, "nearest", ())
 
 
 class Maker:
@@ -105,11 +114,12 @@ class Maker:
         request: Request,
         like_path: Path | None = None,
         bar: str = "",
+        edited: Sequence[Path] = (),
         candidates: int = 1,
     ) -> Made:
         """Generate and publish one clip, the best of `candidates`; raises VocalDMError.
 
-        bar: the progress bar's title.
+        `bar` is the title of the progress bar, `edited` the file of an edit's sound, with that of morph's other one.
         """
         engine = self.engine
         with progress_bar(bar or voice.path.name) as progress:
@@ -118,7 +128,7 @@ class Maker:
             if self.backend != "own":
                 clip = replace(clip, notes=(*clip.notes, f"Computed by the backend {self.backend}."))
             generated = time.perf_counter()
-            recipe = recipe_of(clip, self.preset, engine.device.type, voice, like_path)
+            recipe = recipe_of(clip, self.preset, engine.device.type, voice, like_path, edited)
             credits = "; ".join(self.preset.header.credits)
             published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
             ended = time.perf_counter()
@@ -156,13 +166,22 @@ def delivered(clip: Clip) -> Clip:
     return replace(clip, samples=samples, sample_rate=DELIVERED_RATE, notes=(*clip.notes, note))
 
 
-def recipe_of(clip: Clip, preset: Preset, device: str, voice: Voice, like_path: Path | None) -> Recipe:
-    """What makes `clip` again."""
-    from vocaldm_live.deliver.recipe import Recipe, current_time
+def recipe_of(
+    clip: Clip,
+    preset: Preset,
+    device: str,
+    voice: Voice,
+    like_path: Path | None,
+    edited: Sequence[Path] = (),
+) -> Recipe:
+    """What makes `clip` again; `edited` as in `Maker.make`."""
+    from vocaldm_live.deliver.recipe import Recipe, current_time, pack_vector
     from vocaldm_live.engine.words import Words
 
-    request = clip.request
+    request, anchor = clip.request, clip.request.anchor
+    assert anchor is None or not callable(anchor)
     words = request.words or Words()
+    named = [str(path.absolute()) for path in edited]
     has_like = request.like is not None and like_path is not None
     return Recipe(
         program_version=__version__,
@@ -183,10 +202,55 @@ def recipe_of(clip: Clip, preset: Preset, device: str, voice: Voice, like_path: 
         like=str(like_path.absolute()) if has_like and like_path else None,
         like_sha256=request.like.digest() if has_like and request.like else None,
         like_weight=request.like_weight,
+        vocoder=preset.vocoder.name if preset.vocoder else None,
+        vocoder_sha256=preset.vocoder.sha256 if preset.vocoder else None,
         notes=clip.notes,
         text=words.text,
         text_weight=words.weight,
         negative=words.negative,
+        library=anchor.library if anchor is not None else None,
+        nearest=anchor.nearest if anchor is not None else (),
+        anchor=pack_vector(anchor.vector) if anchor is not None else None,
+        edit=request.edit,
+        source=named[0] if named else None,
+        source_sha256=request.source.digest() if request.source else None,
+        other=named[1] if len(named) > 1 else None,
+        other_sha256=request.other.digest() if request.other else None,
+    )
+
+
+def request_of(
+    recipe: Recipe,
+    imitation: Sound,
+    name: str = "imitation",
+    like: Sound | None = None,
+    edited: Sequence[Sound] = (),
+    id: str = "",
+) -> Request:
+    """The request that a recipe keeps, of its sounds: `edited` are those that its edit changes."""
+    from vocaldm_live.commands.anchoring import recipe_anchor
+    from vocaldm_live.engine.request import Request
+    from vocaldm_live.engine.words import Words
+
+    return Request(
+        imitation,
+        name,
+        recipe.seed,
+        recipe.steps,
+        recipe.guidance,
+        recipe.follow,
+        recipe.sampler,
+        recipe.eta,
+        like,
+        recipe.like_weight,
+        recipe.duration,
+        recipe.tail,
+        id=id,
+        anchor=recipe_anchor(recipe),
+        words=Words(recipe.text, recipe.text_weight, recipe.negative),
+        edit=recipe.edit,
+        source=edited[0] if edited else None,
+        other=edited[1] if len(edited) > 1 else None,
     )
 
 
@@ -197,6 +261,18 @@ def read_voice(path: Path, title: str = "") -> Voice:
     begun = time.perf_counter()
     sound = check_imitation(read_sound(path), str(path))
     return Voice(sound, path, title or path.stem, begun, time.perf_counter())
+
+
+def edit_title(path: Path, kind: str) -> str:
+    """The title of an edit of that file: its own where its name is one of ours, else the name's stem, and the kind."""
+    from vocaldm_live.deliver.ucs import parse_name
+    from vocaldm_live.errors import VocalDMError
+
+    try:
+        title = parse_name(path.name).fx_name
+    except VocalDMError:
+        title = path.stem
+    return title if title.lower().endswith(kind) else f"{title} {kind}"
 
 
 def open_outbox(folder: Path, bits: int) -> Outbox:

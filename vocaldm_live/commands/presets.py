@@ -1,18 +1,21 @@
-"""`vocaldm presets`: what presets there are, what is in them, whether they are whole, and new ones."""
+"""`vocaldm presets`: what presets there are, what is in them, whether they are whole, and new ones; vocoders too."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vocaldm_live.commands import open_preset, say, table
 from vocaldm_live.commands.import_preset import import_preset
-from vocaldm_live.errors import PresetError
+from vocaldm_live.errors import PresetError, RequestError
+
+if TYPE_CHECKING:
+    from vocaldm_live.checkpoints.vocoders import VocoderChoice
 
 presets = typer.Typer(
-    help="List, show, check and import presets.",
+    help="List, show, check and import presets; make vocoders of published ones.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -81,3 +84,51 @@ def check(
         print(f"{label}: {'ok' if not problems else f'{len(problems)} problems'}")
         good = good and not problems
     return 0 if good else 1
+
+
+@presets.command("vocoder")
+def vocoder(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|DIR", help="Weights of HiFi-GAN or BigVGAN, or their folder.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The vocoder's folder, which --vocoder takes.")],
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its config.json. [default: the one beside FILE]")
+    ] = None,
+    padding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="half|exact", help="HiFi-GAN only. [default: exact where kernels are 2 x rates]"
+        ),
+    ] = None,
+) -> int:
+    """Make a vocoder's folder of a published HiFi-GAN or BigVGAN."""
+    from vocaldm_live.checkpoints.places import find_presets
+    from vocaldm_live.checkpoints.published import import_vocoder
+
+    if padding not in (None, "half", "exact"):
+        raise RequestError(f"padding is {padding!r}: choose half or exact.")
+    choice = import_vocoder(file, out, config, padding)
+    mel = choice.geometry
+    assert mel is not None
+    print(
+        f"{choice.name}: {choice.part.kind}, {mel.sample_rate} Hz, hop {mel.hop}, {mel.mel_bands} bands of "
+        f"{mel.fmin:g} to {mel.fmax:g} Hz, n_fft {mel.n_fft}"
+    )
+    able = [name for name, folder in sorted(find_presets().items()) if _fits(choice, folder)]
+    if able:
+        print(f"Presets that can play with it: {', '.join(able)}.")
+    else:
+        print("No preset that is known here makes such a mel.")
+    return 0
+
+
+def _fits(choice: VocoderChoice, folder: Path) -> bool:
+    """Whether a preset makes the vocoder's mel; one that cannot be read does not."""
+    from vocaldm_live.checkpoints.preset import read_preset
+
+    try:
+        read_preset(folder).with_vocoder(choice)
+    except PresetError:
+        return False
+    return True

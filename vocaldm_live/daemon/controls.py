@@ -12,7 +12,7 @@ from vocaldm_live.osc.table import LARGEST_SEED, OscError, Value
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
-    from vocaldm_live.engine.request import Request
+    from vocaldm_live.engine.request import FindAnchor, Request
     from vocaldm_live.sound.audio import Sound
 
 START: dict[str, Value] = {
@@ -33,9 +33,10 @@ SHORTEST_DURATION = 0.05
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The sliders at the moment of a gesture; later movements are for later gestures."""
+    """The sliders at the moment of a gesture; later movements are for later gestures. `given`: those that somebody set."""
 
     values: dict[str, Any]
+    given: frozenset[str] = frozenset()
 
     def seeds(self) -> tuple[int, ...]:
         """One seed for each variation; a new one to start from where the slider stands at -1."""
@@ -44,7 +45,14 @@ class Snapshot:
             first = secrets.randbelow(LARGEST_SEED - 16)
         return tuple((first + index) % (LARGEST_SEED + 1) for index in range(self.values["variations"]))
 
-    def requests(self, sound: Sound, name: str, request_id: str, like: Sound | None) -> tuple[Request, ...]:
+    def requests(
+        self,
+        sound: Sound,
+        name: str,
+        request_id: str,
+        like: Sound | None,
+        anchor: FindAnchor | None = None,
+    ) -> tuple[Request, ...]:
         """The requests of one gesture, a seed each."""
         from vocaldm_live.engine.request import Request
         from vocaldm_live.engine.words import Words
@@ -68,6 +76,7 @@ class Snapshot:
                 values["strength"],
                 values["duration"] or None,
                 id=request_id,
+                anchor=anchor,
                 words=words,
             )
             for seed in self.seeds()
@@ -87,7 +96,9 @@ class Controls:
 
     def snapshot(self) -> Snapshot:
         """All values now."""
-        return Snapshot(dict(self.parameters.values()))
+        with self._lock:
+            given = frozenset(self._given)
+        return Snapshot(dict(self.parameters.values()), given)
 
     def touch(self, name: str, value: Value) -> None:
         """Somebody sets a slider; raises OscError for what the table's ranges cannot say."""

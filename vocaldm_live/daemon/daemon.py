@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vocaldm_live import __version__
 from vocaldm_live.daemon.controls import Controls
+from vocaldm_live.daemon.library import Library
 from vocaldm_live.daemon.loader import Loader
 from vocaldm_live.daemon.remote import Remote
 from vocaldm_live.daemon.roots import Roots
@@ -20,7 +21,7 @@ from vocaldm_live.osc.parameters import Parameters
 from vocaldm_live.osc.query import QueryServer, QuerySettings
 from vocaldm_live.osc.server import OscServer, OscSettings
 from vocaldm_live.osc.table import ROOT, OscError
-from vocaldm_live.settings import Settings
+from vocaldm_live.settings import Settings, default_folders
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
@@ -80,6 +81,8 @@ class Daemon:
                 *(folders.absolute(folder) for folder in folders.allowed),
             ]
         )
+        bases = (self.state_folder / "libraries", default_folders()["state"] / "libraries")
+        self.library = Library(bases, self.roots, self.tell)
         self.session = Session(
             controls,
             outbox,
@@ -88,12 +91,15 @@ class Daemon:
             self.tell,
             self.audio,
             self.roots,
+            self.library,
             settings.queue.length,
         )
         self.engine_state = ("loading", "The preset is being loaded.")
         self.warm = threading.Event()
         self.failed: str | None = None
-        self.loader = Loader(settings.device, self._on_engine, self._on_refused, self._on_state)
+        self.loader = Loader(
+            settings.device, settings.vocoder, self._on_engine, self._on_refused, self._on_state
+        )
         self.microphone: Microphone | None = self._microphone() if settings.microphone.enabled else None
         self.is_listening = settings.microphone.listen
         self.is_recording = False
@@ -225,6 +231,7 @@ class Daemon:
         for name, value in self.session.controls.use(header).items():
             self.tell(f"param/{name}", value)
         self.tell("preset/is", preset.name, preset.sha256)
+        self.library.follow(preset)
 
     def _on_refused(self, name: str, sentence: str) -> None:
         self.tell("preset/refused", name, sentence)

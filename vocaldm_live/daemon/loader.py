@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vocaldm_live.errors import VocalDMError
@@ -19,7 +20,7 @@ log = logging.getLogger("vocaldm.presets")
 
 
 class Loader:
-    """Loads one preset after the other in its own thread.
+    """Loads one preset after the other in its own thread, each with `vocoder` where that is not None.
 
     `on_engine(engine)` gets a warm one; `on_refused(name, sentence)` when a preset can't be played: what played
     before plays on. `on_state(state, sentence)` tells loading, warm and failed.
@@ -28,11 +29,12 @@ class Loader:
     def __init__(
         self,
         device: str,
+        vocoder: str | None,
         on_engine: Callable[[Engine], None],
         on_refused: Callable[[str, str], None],
         on_state: Callable[[str, str], None],
     ) -> None:
-        self._device = device
+        self._device, self._vocoder = device, vocoder
         self._on_engine, self._on_refused, self._on_state = on_engine, on_refused, on_state
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.playing: Preset | None = None
@@ -62,13 +64,12 @@ class Loader:
     def _load(self, name: str) -> None:
         from vocaldm_live.checkpoints.places import resolve_preset
         from vocaldm_live.checkpoints.preset import read_preset
+        from vocaldm_live.checkpoints.vocoders import resolve_vocoder
 
-        folder = resolve_preset(name)
-        preset = read_preset(folder)
-        if self.playing is not None and (preset.folder, preset.sha256) == (
-            self.playing.folder,
-            self.playing.sha256,
-        ):
+        preset = read_preset(resolve_preset(name))
+        if self._vocoder is not None:
+            preset = preset.with_vocoder(resolve_vocoder(self._vocoder))
+        if self.playing is not None and _identity(preset) == _identity(self.playing):
             self._on_state("warm", f"{preset.name} plays.")
             return
         self._on_state("loading", f"{preset.name} is being loaded.")
@@ -86,3 +87,7 @@ class Loader:
         log.warning("%s", sentence)
         self._on_refused(name, sentence)
         self._on_state("warm" if self.playing is not None else "failed", sentence)
+
+
+def _identity(preset: Preset) -> tuple[Path, str, str | None]:
+    return preset.folder, preset.sha256, preset.vocoder.sha256 if preset.vocoder else None

@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vocaldm_live import __version__
+from vocaldm_live.daemon.edits import Edits, find_sound
 from vocaldm_live.errors import VocalDMError
 from vocaldm_live.listen.imitation import Imitation
 from vocaldm_live.osc.table import ROOT, OscError, Value, entries
 
 if TYPE_CHECKING:
     from vocaldm_live.daemon.daemon import Daemon
+    from vocaldm_live.engine.engine import Engine
     from vocaldm_live.osc.client import Client, Handler
 
 log = logging.getLogger("vocaldm.osc")
@@ -49,6 +50,9 @@ class Remote:
             "like": self._like,
             "history": self._history,
             "star": self._star,
+            "library/use": self._library_use,
+            "library/find": self._library_find,
+            **Edits(self._daemon, self._slowly).calls(),
         }
         found = {f"{ROOT}/{name}": self._handler(f"{ROOT}/{name}", call) for name, call in calls.items()}
         for entry in entries("parameter"):
@@ -68,6 +72,7 @@ class Remote:
             ("listening", (int(daemon.is_listening),)),
             ("recording", (int(daemon.is_recording),)),
             ("liking", (daemon.session.liking,)),
+            ("library/using", daemon.library.using),
             ("mic/ok", (device,)) if device else ("mic/lost", (lost or "The microphone is off.",)),
         ]
         return [(f"{ROOT}/{name}", values) for name, values in rows]
@@ -158,16 +163,46 @@ class Remote:
             if not text:
                 daemon.session.like(None, None)
             else:
-                path = (
-                    Path(daemon.session.history.get(text).path)
-                    if "/" not in text and "\\" not in text
-                    else None
-                )
-                real = daemon.roots.check(str(path or text))
+                real, _ = find_sound(daemon, text)
                 daemon.session.like(check_imitation(read_sound(real), "the example sound"), real)
             daemon.tell("liking", daemon.session.liking)
+            if text and daemon.library.anchoring is not None:
+                daemon.library.clear()
 
         self._slowly(client, address, "", like)
+
+    def _library_use(self, client: Client, address: str, text: str, nearest: int) -> None:
+        def use() -> None:
+            daemon = self._daemon
+            if not text:
+                daemon.library.clear()
+                return
+            daemon.library.use(text, nearest, self._engine().preset)
+            if daemon.session.liking:
+                daemon.session.like(None, None)
+                daemon.tell("liking", "")
+
+        self._slowly(client, address, "", use)
+
+    def _library_find(
+        self, client: Client, address: str, request_id: str, text: str, first: int, count: int, library: str
+    ) -> None:
+        def find() -> None:
+            from vocaldm_live.sound.audio import check_imitation, read_sound
+
+            daemon = self._daemon
+            if "/" in text or "\\" in text:
+                real = daemon.roots.check(text)
+                sound = check_imitation(read_sound(real), real.name)
+            else:
+                sound = daemon.session.gesture_sound(text)
+
+            def send(name: str, *values: Value) -> None:
+                daemon.server.send(client, f"{ROOT}/{name}", *values)
+
+            daemon.library.find(request_id, self._engine(), sound, first, count, library, send)
+
+        self._slowly(client, address, request_id, find)
 
     def _history(self, client: Client, address: str, count: int) -> None:
         def history() -> None:
@@ -202,6 +237,13 @@ class Remote:
         self._slowly(client, address, "", star)
 
     # Inside ------------------------------------------------------------------------------------------------
+
+    def _engine(self) -> Engine:
+        engine: Any = self._daemon.session.jobs.engine
+        if engine is None:
+            raise OscError("engine", "The preset is still being loaded: ask again when the engine is warm.")
+        found: Engine = engine
+        return found
 
     @staticmethod
     def _quickly(code: str, call: Callable[[], Any]) -> None:

@@ -20,10 +20,14 @@ class Roots:
         if not os.path.isabs(text):
             raise OscError("path", f"{text[:200]} is not an absolute path: give the whole path.")
         real = Path(os.path.realpath(text))
-        if not any(folder == real or folder in real.parents for folder in self._folders):
+        if not self.holds(real):
             raise OscError(
                 "path", f"{text[:200]} lies outside the daemon's folders: add its folder to folders.allowed."
             )
         if not real.is_file():
             raise OscError("path", f"{text[:200]} is no file: check the path.")
         return real
+
+    def holds(self, real: Path) -> bool:
+        """Whether a path, its links followed already, lies in one of the folders."""
+        return any(folder == real or folder in real.parents for folder in self._folders)

@@ -6,13 +6,13 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.commands.maker import Voice, delivered, recipe_of
+from vocaldm_live.commands.maker import Voice, delivered, edit_title, recipe_of, request_of
 from vocaldm_live.daemon.controls import Controls, Snapshot
 from vocaldm_live.daemon.roots import Roots
 from vocaldm_live.daemon.streams import Streams
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vocaldm_live.checkpoints.preset import Preset
+    from vocaldm_live.commands.anchoring import Anchoring
+    from vocaldm_live.daemon.library import Library
     from vocaldm_live.deliver.gestures import Gestures
     from vocaldm_live.deliver.history import Entry, History
     from vocaldm_live.deliver.outbox import Outbox, PublishedClip
     from vocaldm_live.engine.request import Clip, Progress, Request
     from vocaldm_live.sound.audio import Sound
+    from vocaldm_live.sound.edit import Edit
 
 log = logging.getLogger("vocaldm.session")
 REMEMBERED = 64
@@ -41,12 +44,15 @@ Tell = Callable[..., None]
 
 @dataclass(frozen=True)
 class Gesture:
-    """What a job was made of, for `again` and for the recipe."""
+    """What a job was made of, for `again` and for the recipe; `sounds` and `paths` are what `edit` changes."""
 
     imitation: Imitation
     like: Sound | None = None
     like_path: Path | None = None
     parent: str = ""
+    edit: Edit | None = None
+    sounds: tuple[Sound, ...] = ()
+    paths: tuple[Path, ...] = ()
 
 
 class Session:
@@ -61,6 +67,7 @@ class Session:
         tell: Tell,
         audio: AudioSender,
         roots: Roots,
+        library: Library,
         length: int = 8,
     ) -> None:
         self.controls = controls
@@ -71,6 +78,7 @@ class Session:
         self._streams = Streams(audio)
         self._undelivered = Undelivered()
         self._roots = roots
+        self._library = library
         self._lock = threading.Lock()
         self._number = 0
         self._recent: OrderedDict[str, Gesture] = OrderedDict()
@@ -104,35 +112,46 @@ class Session:
         request_id = request_id or self.new_id(imitation.source)
         gesture = Gesture(imitation, *self._liked())
         snapshot = snapshot or self.controls.snapshot()
-        requests = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like)
-        self._submit(request_id, requests, gesture)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
+        return request_id
+
+    def edit(
+        self,
+        request_id: str,
+        edit: Edit,
+        sounds: Sequence[Sound],
+        paths: Sequence[Path],
+        snapshot: Snapshot,
+        voice: Sound | None = None,
+        voice_path: Path | None = None,
+        parent: str = "",
+    ) -> str:
+        """Change a sound, driven by a voice or by itself, with the sliders as they stand; the request's id."""
+        sound, path = (sounds[0], paths[0]) if voice is None else (voice, voice_path)
+        title = edit_title(paths[0], edit.kind)
+        imitation = Imitation(sound, title, "osc", time.time(), time.monotonic(), path)
+        gesture = Gesture(imitation, *self._liked(), parent, edit, tuple(sounds), tuple(paths))
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
         return request_id
 
     def again(self, request_id: str, clip_id: str = "", snapshot: Snapshot | None = None) -> str:
         """The gesture of a clip, or the last one, with the sliders as they stand and a new seed."""
         snapshot = snapshot or self.controls.snapshot()
-        snapshot = Snapshot(snapshot.values | {"seed": -1})
+        snapshot = replace(snapshot, values=snapshot.values | {"seed": -1})
         if clip_id:
             entry = self.history.get(clip_id)
             gesture = self._gesture_of(entry)
         else:
-            with self._lock:
-                last = next(reversed(self._recent.values()), None)
-            if last is None:
-                raise OscError("gesture", "No gesture was heard yet: record one, or name a clip.")
-            gesture = last
+            gesture = self._last()
         imitation = replace(gesture.imitation, ended=time.monotonic())
         like, like_path = self._liked()
-        gesture = Gesture(imitation, like, like_path, gesture.parent)
-        requests = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like)
-        self._submit(request_id, requests, gesture)
+        gesture = replace(gesture, imitation=imitation, like=like, like_path=like_path)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
         return request_id
 
     def refine(self, request_id: str, clip_id: str, steps: int) -> str:
         """A clip again with more steps: same seed, same condition."""
         from vocaldm_live.deliver.recipe import read_recipe
-        from vocaldm_live.engine.request import Request
-        from vocaldm_live.engine.words import Words
 
         entry = self.history.get(clip_id)
         recipe = read_recipe(entry.recipe_path)
@@ -141,24 +160,19 @@ class Session:
             like_path = self._roots.check(recipe.like)
             like = self._same_sound(like_path, recipe.like_sha256, f"The example of clip {entry.id}")
             gesture = replace(gesture, like=like, like_path=like_path)
-        request = Request(
-            gesture.imitation.sound,
-            gesture.imitation.name,
-            recipe.seed,
-            steps,
-            recipe.guidance,
-            recipe.follow,
-            recipe.sampler,
-            recipe.eta,
-            gesture.like,
-            recipe.like_weight,
-            recipe.duration,
-            recipe.tail,
-            id=request_id,
-            words=Words(recipe.text, recipe.text_weight, recipe.negative),
+        imitation = gesture.imitation
+        request = request_of(
+            recipe, imitation.sound, imitation.name, gesture.like, gesture.sounds, request_id
         )
+        request = replace(request, steps=steps)
         self._submit(request_id, (request,), gesture)
         return request_id
+
+    def gesture_sound(self, clip_id: str = "") -> Sound:
+        """The imitation that a clip was made of, or the last one; raises VocalDMError."""
+        if clip_id:
+            return self._gesture_of(self.history.get(clip_id)).imitation.sound
+        return self._last().imitation.sound
 
     def like(self, sound: Sound | None, path: Path | None) -> None:
         """Take an example's timbre for the gestures to come; None: the voice's own."""
@@ -171,6 +185,10 @@ class Session:
         with self._lock:
             return str(self._like[1]) if self._like is not None else ""
 
+    def _anchoring(self, gesture: Gesture) -> Anchoring | None:
+        # An example that was given for this very gesture comes before a library.
+        return self._library.anchoring if gesture.like is None else None
+
     def _liked(self) -> tuple[Sound | None, Path | None]:
         with self._lock:
             return self._like or (None, None)
@@ -181,6 +199,23 @@ class Session:
         self._undelivered.close()
 
     # Inside ------------------------------------------------------------------------------------------------
+
+    def _requests(self, snapshot: Snapshot, gesture: Gesture, request_id: str) -> tuple[Request, ...]:
+        imitation, anchor = gesture.imitation, self._anchoring(gesture)
+        made = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like, anchor)
+        edit = gesture.edit
+        if edit is None:
+            return made
+        other = gesture.sounds[1] if len(gesture.sounds) > 1 else None
+        changes: dict[str, Any] = {
+            "edit": edit,
+            "source": gesture.sounds[0],
+            "other": other,
+            "duration": None,
+        }
+        # Edits have defaults of their own; a slider that nobody moved holds the default for clips.
+        changes |= {name: None for name in ("steps", "guidance", "sampler") if name not in snapshot.given}
+        return tuple(replace(one, **changes) for one in made)
 
     def _submit(self, request_id: str, requests: tuple[Request, ...], gesture: Gesture) -> None:
         imitation = gesture.imitation
@@ -193,14 +228,31 @@ class Session:
         log.info("%.2f s from %s", imitation.sound.seconds, imitation.source, extra={"request": request_id})
         self._tell("heard", request_id, imitation.source, imitation.name[:200], imitation.sound.seconds)
 
+    def _last(self) -> Gesture:
+        with self._lock:
+            last = next(reversed(self._recent.values()), None)
+        if last is None:
+            raise OscError("gesture", "No gesture was heard yet: record one, or name a clip.")
+        return last
+
     def _gesture_of(self, entry: Entry) -> Gesture:
+        from vocaldm_live.deliver.recipe import read_recipe
+
         path = self.gestures.path_of(entry.imitation_sha256)
         if not path.is_file():
             # A recipe is a file that anybody may have written: it names no more than a client may.
             path = self._roots.check(entry.imitation)
         sound = self._same_sound(path, entry.imitation_sha256, f"The imitation of clip {entry.id}")
         imitation = Imitation(sound, entry.name, "osc", time.time(), time.monotonic(), path)
-        return Gesture(imitation, parent=entry.id)
+        recipe = read_recipe(entry.recipe_path)
+        named = ((recipe.source, recipe.source_sha256), (recipe.other, recipe.other_sha256))
+        paths = tuple(self._roots.check(name) for name, _ in named if name is not None)
+        digests = [digest for _, digest in named if digest is not None]
+        what = f"The sound that clip {entry.id} was made of"
+        sounds = tuple(
+            self._same_sound(path, digest, what) for path, digest in zip(paths, digests, strict=True)
+        )
+        return Gesture(imitation, parent=entry.id, edit=recipe.edit, sounds=sounds, paths=paths)
 
     @staticmethod
     def _same_sound(path: Path, digest: str, what: str) -> Sound:
@@ -254,7 +306,7 @@ class Session:
         clip = delivered(clip)
         path = imitation.path or self.gestures.save(imitation.sound)
         voice = Voice(imitation.sound, path, imitation.name, 0.0, 0.0)
-        recipe = recipe_of(clip, preset, device, voice, gesture.like_path)
+        recipe = recipe_of(clip, preset, device, voice, gesture.like_path, gesture.paths)
         credits = "; ".join(preset.header.credits)
         published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
         clip_id = self._enter(job, published, imitation.source, gesture.parent)

@@ -13,7 +13,7 @@ from vocaldm_live.osc.audio import AudioSender, AudioStream
 
 
 class Streams:
-    """Turns the engine's pieces into audio streams, with the file's fades at the clip's ends.
+    """Turns the engine's pieces into audio streams, with the file's fades at the clip's ends where it has them.
 
     What only the whole clip can tell, the clip guard's gain, is not in them: samples beyond full scale are
     clipped.
@@ -35,7 +35,9 @@ class Streams:
                 self._open[key] = (stream, fade_ramp(total, sample_rate, FADE_MILLISECONDS))
         with self._lock:
             stream, ramp = self._open[key]
-        stream.write(_faded(samples, first, total, ramp))
+        edit = job.requests[variation].edit
+        ends = (True, True) if edit is None else edit.fades(total / sample_rate)
+        stream.write(_faded(samples, first, total, ramp, ends))
 
     def end(self, job: Job, variation: int) -> None:
         """The clip is whole."""
@@ -53,13 +55,15 @@ class Streams:
             stream.abort()
 
 
-def _faded(samples: np.ndarray, first: int, total: int, ramp: np.ndarray) -> np.ndarray:
+def _faded(
+    samples: np.ndarray, first: int, total: int, ramp: np.ndarray, ends: tuple[bool, bool]
+) -> np.ndarray:
     end = first + len(samples)
     if first >= len(ramp) and end <= total - len(ramp):
         return samples
     position = np.arange(first, end)
     nearest = np.minimum(position, total - 1 - position)
-    inside = nearest < len(ramp)
+    inside = (nearest < len(ramp)) & np.where(2 * position < total, *ends)
     faded = np.array(samples)
     faded[inside] *= ramp[nearest[inside]].astype(faded.dtype)
     return faded

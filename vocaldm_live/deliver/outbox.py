@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -20,7 +20,15 @@ from vocaldm_live.deliver import ucs
 from vocaldm_live.deliver.leftovers import hold, sweep
 from vocaldm_live.deliver.metadata import PROGRAM, ClipMetadata, metadata_chunks
 from vocaldm_live.deliver.recipe import Recipe
-from vocaldm_live.deliver.wave import BIT_DEPTHS, check_finite, check_layout, encode_wave, fade_ends
+from vocaldm_live.deliver.wave import (
+    BIT_DEPTHS,
+    Chunk,
+    check_finite,
+    check_layout,
+    encode_wave,
+    fade_ends,
+    loop_chunk,
+)
 from vocaldm_live.errors import DeliveryError
 
 LATEST = "latest.json"
@@ -94,13 +102,16 @@ class Outbox:
         """Write a clip, its recipe and `latest.json`, in this order, each of them complete when it appears.
 
         `samples` are floats `[frames]` or `[frames, channels]` with full scale 1.0 and stay as they are; a
-        copy gets fades of 5 ms and, only where its peak passes full scale, the clip guard's gain. All
-        bytes are on disk before the first name appears, so that a full disk publishes nothing. Raises
-        DeliveryError when the samples are not finite or the folder takes no file.
+        copy gets fades of 5 ms, but none where an edit keeps the sound's own ends or makes a loop, and, only
+        where its peak passes full scale, the clip guard's gain. A loop's file says where it loops. All bytes are
+        on disk before the first name appears, so that a full disk publishes nothing. Raises DeliveryError
+        when the samples are not finite or the folder takes no file.
         """
         _, channels = check_layout(samples)
         check_finite(samples)
-        faded = fade_ends(samples, sample_rate, FADE_MILLISECONDS)
+        edit = recipe.edit
+        ends = (True, True) if edit is None else edit.fades(len(samples) / sample_rate)
+        faded = fade_ends(samples, sample_rate, FADE_MILLISECONDS, ends)
         peak = float(np.abs(faded).max())
         sound, gain_db = guard_clipping(faded)
         recipe = _with_guard_note(recipe, gain_db)
@@ -112,7 +123,7 @@ class Outbox:
             name = self._reserve(title, open_parts, held)
             clip_path, recipe_path = self._paths(name)
             text = recipe.to_json()
-            chunks = metadata_chunks(
+            chunks: tuple[Chunk, ...] = metadata_chunks(
                 ClipMetadata(
                     title=title,
                     name=name,
@@ -127,6 +138,8 @@ class Outbox:
                     recipe=text,
                 )
             )
+            if edit is not None and edit.kind == "loop":
+                chunks = (*chunks, loop_chunk(len(samples), sample_rate))
             wave = encode_wave(sound, sample_rate, self.bits, chunks, dither_seed=recipe.seed)
             latest = json.dumps({"clip": str(clip_path), "recipe": str(recipe_path)}, indent=2) + "\n"
             targets = (
@@ -232,8 +245,16 @@ def _with_guard_note(recipe: Recipe, gain_db: float) -> Recipe:
 
 
 def _notes(recipe: Recipe) -> str:
+    maker = f"a generative model ({PROGRAM} {recipe.program_version})"
+    names = " and ".join(PurePath(path).name for path in (recipe.source, recipe.other) if path)
+    edit = recipe.edit
+    begin = (
+        f"Sound made by {maker} from a vocal imitation"
+        if edit is None
+        else f"{edit.kind} of {names} by {maker}"
+    )
     made = (
-        f"Sound made by a generative model ({PROGRAM} {recipe.program_version}) from a vocal imitation: "
+        f"{begin[0].upper()}{begin[1:]}: "
         f"preset {recipe.preset}, seed {recipe.seed}, steps {recipe.steps}, "
         f"guidance {recipe.guidance:g}, follow {recipe.follow:g}."
     )

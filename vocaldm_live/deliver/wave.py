@@ -79,18 +79,26 @@ def encode_wave(
     return b"".join((*pieces, b"data", struct.pack("<I", data_size), data, bytes(data_size % 2)))
 
 
-def fade_ends(samples: np.ndarray, sample_rate: int, milliseconds: float = 5.0) -> np.ndarray:
+def fade_ends(
+    samples: np.ndarray,
+    sample_rate: int,
+    milliseconds: float = 5.0,
+    ends: tuple[bool, bool] = (True, True),
+) -> np.ndarray:
     """A copy of `samples` (`[frames]` or `[frames, channels]`) that rises from zero and falls to zero.
 
     Each fade is half a Hann window of `milliseconds`, or half of the clip where that is shorter; 0 ms
-    fades nothing. Raises ValueError when `milliseconds` is negative or not finite.
+    fades nothing. `ends` says whether the begin and the end are faded. Raises ValueError when `milliseconds` is
+    negative or not finite.
     """
     faded = np.array(samples, copy=True)
     ramp = fade_ramp(len(faded), sample_rate, milliseconds).astype(faded.dtype)
     if len(ramp):
         ramp = ramp.reshape(-1, *([1] * (faded.ndim - 1)))
-        faded[: len(ramp)] *= ramp
-        faded[-len(ramp) :] *= ramp[::-1]
+        if ends[0]:
+            faded[: len(ramp)] *= ramp
+        if ends[1]:
+            faded[-len(ramp) :] *= ramp[::-1]
     return faded
 
 
@@ -100,6 +108,15 @@ def fade_ramp(frames: int, sample_rate: int, milliseconds: float = 5.0) -> np.nd
         raise ValueError(f"A fade lasts 0 ms or more, not {milliseconds}.")
     count = min(round(sample_rate * milliseconds / 1000.0), frames // 2)
     return np.sin(0.5 * np.pi * np.arange(count) / max(count, 1)) ** 2
+
+
+def loop_chunk(frames: int, sample_rate: int) -> Chunk:
+    """`smpl`: one endless forward loop over the whole sound (RIFF MCI 1.0, "Sample chunk"), as samplers read it.
+
+    The unity note is middle C; the last frame of the loop is played too.
+    """
+    head = struct.pack("<9I", 0, 0, round(1e9 / sample_rate), 60, 0, 0, 0, 1, 0)
+    return Chunk(b"smpl", head + struct.pack("<6I", 0, 0, 0, frames - 1, 0, 0))
 
 
 def check_layout(samples: np.ndarray) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from vocaldm_live.checkpoints.preset import Modules, Preset, load_part, read_tex
 from vocaldm_live.checkpoints.tokens import byte_pairs
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.remembered import Remembered
-from vocaldm_live.engine.request import ResolvedRequest
+from vocaldm_live.engine.request import Anchor, ResolvedRequest
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.adapter import CONDITION_SIZE, blend
 from vocaldm_live.model.audioldm import AudioLDMUNet
@@ -36,14 +36,24 @@ class ClapHearing(Hearing):
         self._texts = Remembered(f"text {self._text_part.sha256}" if self._text_part else "")
         self._sounds = Remembered(f"audio {self._audio_part.sha256}" if self._audio_part else "")
 
-    def vector(self, request: ResolvedRequest) -> Tensor:
-        """The condition `[1, 512]`: voice and example, blended by `like_weight`, and words, blended in by theirs."""
+    def heard(self, sound: Sound, is_voice: bool) -> Tensor:
+        """What a sound is, `[1, 512]`, heard as a voice or as an example."""
+        return self._voice(sound) if is_voice else self._example(sound)
+
+    def vector(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
+        """The condition `[1, 512]`: voice and example, blended by `like_weight`, and words, blended in by theirs.
+
+        And the library's anchor where one stands in for the voice.
+        """
         words = request.words
         if request.unconditional:
-            return self.null(request, 1)
+            return self.null(request, 1), None
         if words is not None and words.text:
             said = self.text(words.text)
-            return said if words.weight == 1.0 else blend(self._heard(request), said, words.weight)
+            if words.weight == 1.0:
+                return said, None
+            heard, anchor = self._heard(request)
+            return blend(heard, said, words.weight), anchor
         return self._heard(request)
 
     def null(self, request: ResolvedRequest, count: int) -> Tensor:
@@ -73,7 +83,7 @@ class ClapHearing(Hearing):
         """Cosine between a clip and what was asked for: by CLAP, else by the encoder's towers."""
         if self._audio_part is None:
             return super().likeness(request, sound)
-        return float((self.vector(request) * self._tensor(self._listen(sound))).sum())
+        return float((self.vector(request)[0] * self._tensor(self._listen(sound))).sum())
 
     def image(self, sketch: Sketch, follow: float) -> Tensor:
         """No sketch image: `[1, 0, T / factor, bins]`."""
@@ -91,13 +101,16 @@ class ClapHearing(Hearing):
 
     # Inside ---------------------------------------------------------------------------------------------
 
-    def _heard(self, request: ResolvedRequest) -> Tensor:
+    def _heard(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
+        if request.anchor is not None:
+            return super().vector(request)
         if request.like is None or request.like_weight == 0.0:
-            return self._voice(request.imitation)
+            return self.heard(request.imitation, request.hears_voice), None
         example = self._example(request.like)
         if request.like_weight == 1.0:
-            return example
-        return blend(self._voice(request.imitation), example, request.like_weight)
+            return example, None
+        own = self.heard(request.imitation, request.hears_voice)
+        return blend(own, example, request.like_weight), None
 
     def _voice(self, imitation: Sound) -> Tensor:
         if self.modules.any_adapter is None:

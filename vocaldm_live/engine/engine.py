@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from torch import Tensor
 from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
 from vocaldm_live.checkpoints.preset import Preset, load_modules
 from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
+from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM_ITERATIONS
 from vocaldm_live.engine.clap_hearing import ClapHearing
+from vocaldm_live.engine.editing import Editor
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
 from vocaldm_live.engine.streaming import segment_plan, stream_network, stream_vocoder
@@ -29,8 +32,8 @@ from vocaldm_live.sound.audio import Sound, check_imitation
 from vocaldm_live.sound.mel import log_mel
 
 LATENT_MULTIPLE = 8
-GRIFFIN_LIM_ITERATIONS = 32
 WARM_STEPS = 4
+_SOUNDS = ("imitation", "like", "source", "other", "anchor")
 
 # Hears (first sample, samples, samples of the whole clip) of a clip that is being decoded.
 Listener = Callable[[int, np.ndarray, int], None]
@@ -54,6 +57,9 @@ class Engine:
         self._denoise = denoise_from(self.modules.unet, self.modules.schedule, parts.unet.prediction)
         self._lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="sketch")
+        self._editor = Editor(
+            self.modules, self._hearing, self._denoise, preset.header.parameters, self._vocode, self.device
+        )
 
     def warm(self, seconds: float = 3.0) -> float:
         """Run once over a made-up gesture, so that the first request is as fast as the tenth; returns seconds taken."""
@@ -109,11 +115,14 @@ class Engine:
             raise RequestError(
                 "Requests of one batch may differ in their seeds only: send the others by themselves."
             )
-        check_imitation(first.imitation, first.name)
+        if first.edit is None or first.edit.voice:
+            check_imitation(first.imitation, first.name)
         if first.like is not None:
             check_imitation(first.like, "the example sound")
         with self._lock:
             try:
+                if first.edit is not None:
+                    return [self._edited(one, progress, cancelled, audio) for one in resolved]
                 return self._make(resolved, progress, cancelled, audio)
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self._free_memory()
@@ -122,9 +131,13 @@ class Engine:
                     "ask for a shorter duration or fewer variations."
                 ) from error
 
+    def embedding(self, imitation: Sound) -> np.ndarray:
+        """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
+        return self._hearing.embedder.vector(imitation, True)
+
     def condition(self, request: ResolvedRequest) -> tuple[Tensor, Tensor]:
         """What a request is heard as and what guidance leans from, each `[1, 512]`."""
-        return self._hearing.vector(request), self._hearing.null(request, 1)
+        return self._hearing.vector(request)[0], self._hearing.null(request, 1)
 
     def likeness(self, clip: Clip) -> float:
         """How near a clip is to what was asked for, as the preset hears it: a cosine, for ranking candidates."""
@@ -163,7 +176,8 @@ class Engine:
             tell("encode", 0, 1)
             # The sketch is numpy and one thread: it is measured beside the embedding.
             measured = self._beside.submit(self._hearing.timed_sketch, request)
-            vector = self._hearing.vector(request).expand(count, -1)
+            condition, anchor = self._hearing.vector(request)
+            vector = condition.expand(count, -1)
             embedded = time.perf_counter()
             sketch, level_db, sketch_seconds = measured.result()
             length = round(request.seconds * geometry.sample_rate)
@@ -210,9 +224,34 @@ class Engine:
             "vocode": spent["vocode"],
         }
         return [
-            Clip(np.ascontiguousarray(row), geometry.sample_rate, one, dict(timings), level_db)
+            Clip(
+                np.ascontiguousarray(row),
+                geometry.sample_rate,
+                replace(one, anchor=anchor),
+                dict(timings),
+                level_db,
+            )
             for row, one in zip(samples, resolved, strict=True)
         ]
+
+    def _edited(
+        self,
+        request: ResolvedRequest,
+        progress: Callable[[Progress], None] | None,
+        cancelled: Callable[[], bool] | None,
+        audio: Listener | None,
+    ) -> Clip:
+        """The clip of an edit; it is heard in one piece, for what is kept is put in at the end."""
+
+        def tell(stage: str, step: int, steps: int) -> None:
+            if progress is not None:
+                progress(Progress(request.id, stage, step, steps))
+
+        with torch.inference_mode():
+            clip = self._editor.edit(request, tell, cancelled)
+        if audio is not None:
+            audio(0, clip.samples[None], len(clip.samples))
+        return clip
 
     def _sample(
         self,
@@ -261,7 +300,7 @@ class Engine:
     def _vocode(self, mel: Tensor, seeds: Sequence[int]) -> Iterator[Tensor]:
         """Log-mel `[batch, bands, frames]` to samples, piece by piece; what is drawn comes from each clip's own seed."""
         geometry = self.modules.geometry
-        vocoder, part = self.modules.vocoder, self.preset.header.parts.vocoder
+        vocoder, part = self.modules.vocoder, (self.preset.vocoder or self.preset.own_vocoder).part
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         if vocoder is None:
             turns = part.iterations if isinstance(part, GriffinLimPart) else GRIFFIN_LIM_ITERATIONS
@@ -309,9 +348,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def _same(one: ResolvedRequest, other: ResolvedRequest) -> bool:
     """Whether two requests differ in their seeds alone; sounds are compared by identity."""
-    keys = [key for key in vars(one) if key not in ("seed", "imitation", "like", "id", "name")]
-    return (
-        one.imitation is other.imitation
-        and one.like is other.like
-        and all(getattr(one, key) == getattr(other, key) for key in keys)
+    keys = [key for key in vars(one) if key not in (*_SOUNDS, "seed", "id", "name")]
+    return all(getattr(one, key) is getattr(other, key) for key in _SOUNDS) and all(
+        getattr(one, key) == getattr(other, key) for key in keys
     )

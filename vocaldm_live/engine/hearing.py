@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vocaldm_live.checkpoints.preset import Modules
-from vocaldm_live.engine.request import ResolvedRequest
+from vocaldm_live.engine.request import Anchor, ResolvedRequest
 from vocaldm_live.model.adapter import blend
-from vocaldm_live.model.encoder import normalise
-from vocaldm_live.model.encoder_mel import SAMPLE_RATE as ENCODER_RATE
-from vocaldm_live.model.encoder_mel import EncoderMel
+from vocaldm_live.model.embedder import Embedder
 from vocaldm_live.model.sketch_image import draw_sketch
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.sketch import HOP, LOUDNESS_FLOOR, SKETCH_RATE, Sketch, loosened, measure_sketch
 
-ENCODER_SECONDS = 10.0
-SHORTEST_ENCODED = 0.25
 TAIL_SLOPE_DB = -3.0
 
 
@@ -29,7 +26,11 @@ class Hearing:
     def __init__(self, modules: Modules, device: torch.device) -> None:
         self.modules = modules
         self.device = device
-        self.front_end = EncoderMel().to(device)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The encoder, ready to be asked; raises RequestError where the preset has none."""
+        return Embedder(self.modules.encoder, self.device)
 
     def null(self, request: ResolvedRequest, count: int) -> Tensor:
         """What guidance leans from, `[count, 512]`: the learned null."""
@@ -45,23 +46,40 @@ class Hearing:
 
     def embed(self, sound: Sound, is_imitation: bool) -> Tensor:
         """Unit embedding `[1, 960]` of the first ten seconds, by the imitation's or the reference's tower."""
-        samples = sound.at(ENCODER_RATE).samples[: int(ENCODER_SECONDS * ENCODER_RATE)]
-        samples = np.pad(samples, (0, max(0, int(SHORTEST_ENCODED * ENCODER_RATE) - len(samples))))
-        mel = self.front_end(torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device))
-        encoder = self.modules.encoder
-        return normalise(encoder.embed_imitation(mel) if is_imitation else encoder.embed_reference(mel))
+        return self.embedder.embed(sound, is_imitation)
 
-    def vector(self, request: ResolvedRequest) -> Tensor:
-        """The condition `[1, 512]`: voice, example, a blend of both, or the learned null."""
-        adapter = self.modules.adapter
+    def heard(self, sound: Sound, is_voice: bool) -> Tensor:
+        """What a sound is, `[1, 512]`, heard as a voice or as an example."""
+        return self.modules.adapter(self.embed(sound, is_voice))
+
+    def vector(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
+        """The condition `[1, 512]`: voice, example, a library's anchor, a blend, or the learned null.
+
+        And the anchor that was found where one stands in for the voice.
+        """
+        adapter, weight = self.modules.adapter, request.like_weight
         if request.unconditional:
-            return adapter.null_condition(1)
-        if request.like is None or request.like_weight == 0.0:
-            return adapter(self.embed(request.imitation, True))
-        example = adapter(self.embed(request.like, False))
-        if request.like_weight == 1.0:
-            return example
-        return blend(adapter(self.embed(request.imitation, True)), example, request.like_weight)
+            return adapter.null_condition(1), None
+        anchor: Anchor | None = None
+        voice: Tensor | None = None
+        if weight < 1.0 or callable(request.anchor) or (request.like is None and request.anchor is None):
+            voice = self.embed(request.imitation, request.hears_voice)
+        if weight > 0.0 and request.anchor is not None:
+            if isinstance(request.anchor, Anchor):
+                anchor = request.anchor
+            else:
+                assert voice is not None
+                anchor = request.anchor(voice[0].float().cpu().numpy())
+            other = torch.from_numpy(anchor.vector)[None].to(self.device)
+        elif weight > 0.0 and request.like is not None:
+            other = self.embed(request.like, False)
+        else:
+            assert voice is not None
+            return adapter(voice), None
+        if weight == 1.0:
+            return adapter(other), anchor
+        assert voice is not None
+        return blend(adapter(voice), adapter(other), weight), anchor
 
     def sketch(self, request: ResolvedRequest) -> tuple[Sketch, float]:
         """The imitation's sketch, levelled, as long as the clip, and the gain in dB that levelled it.

@@ -4,19 +4,50 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from vocaldm_live.engine.words import Words, check_heard
 from vocaldm_live.errors import RequestError
 from vocaldm_live.sound.audio import LONGEST_SECONDS, Sound
+from vocaldm_live.sound.edit import Edit
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
 
 HIGHEST_SEED = 2**32 - 1
 LONGEST_TAIL = 5.0
+INVERSION_STEPS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """What a library's sounds nearest to a voice have in common, to stand in for that voice's vector.
+
+    vector: float32 `[960]`, the mean of their embeddings, of which only what half precision holds is used,
+    so that a recipe can carry it whole; library: the folder; nearest: the sounds' names below it.
+    """
+
+    vector: np.ndarray
+    library: str
+    nearest: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        vector = np.asarray(self.vector, dtype=np.float16).astype(np.float32)
+        if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
+            raise RequestError("The anchor is no finite vector: search the library again.")
+        object.__setattr__(self, "vector", vector)
+
+
+class FindAnchor(Protocol):
+    """Finds the anchor of a voice; `encoder` is the SHA-256 of the encoder whose embeddings it compares."""
+
+    encoder: str
+
+    def __call__(self, embedding: np.ndarray) -> Anchor:
+        """The anchor of an embedding, float32 `[960]` at unit length."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,8 +55,11 @@ class Request:
     """One clip to make. None stands for the preset's default; `resolve` puts it in.
 
     imitation: the voice; like: a sound whose timbre stands in for the voice's, by `like_weight` 0..1;
+    anchor: a library's sounds do so instead, given by what finds them or as they were found before;
     duration: seconds without the tail, None: as long as the imitation; unconditional: the learned null
     instead of any vector (an anchor of `evaluate`); words: what is said of the clip, for presets with CLAP.
+    edit: `source` is changed instead of a clip made anew, `other` being morph's second sound. The imitation is then
+    the voice that drives what is new (`edit.voice`), or the source itself; duration and tail have no say.
     """
 
     imitation: Sound
@@ -42,6 +76,10 @@ class Request:
     tail: float | None = None
     unconditional: bool = False
     id: str = ""
+    anchor: Anchor | FindAnchor | None = None
+    edit: Edit | None = None
+    source: Sound | None = None
+    other: Sound | None = None
     words: Words | None = None
 
 
@@ -63,11 +101,22 @@ class ResolvedRequest:
     tail: float
     unconditional: bool
     id: str
+    anchor: Anchor | FindAnchor | None = None
+    edit: Edit | None = None
+    source: Sound | None = None
+    other: Sound | None = None
     words: Words | None = None
+
+    @property
+    def hears_voice(self) -> bool:
+        """Whether the imitation is a voice; an edit without one has the sound itself in its place."""
+        return self.edit is None or self.edit.voice
 
     @property
     def seconds(self) -> float:
         """Length of the clip, tail included."""
+        if self.edit is not None and self.source is not None:
+            return self.edit.seconds(self.source.seconds, self.other.seconds if self.other else None)
         return (self.imitation.seconds if self.duration is None else self.duration) + self.tail
 
     def with_seed(self, seed: int) -> ResolvedRequest:
@@ -108,11 +157,27 @@ class Clip:
 def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     """The request with the preset's defaults; RequestError names the first value that is not legal."""
     parameters = header.parameters
+    edit = request.edit
+    # Noise that was found by inversion leads back to its sound in small steps without guidance only.
+    inverts = edit is not None and edit.kind == "morph" and not edit.voice
     steps = parameters.steps.default if request.steps is None else request.steps
     guidance = parameters.guidance.default if request.guidance is None else request.guidance
-    follow = parameters.follow.default if request.follow is None else request.follow
     sampler = parameters.sampler.default if request.sampler is None else request.sampler
+    encoder = header.parts.encoder.sha256 if header.parts.encoder is not None else ""
+    if request.anchor is not None and not encoder:
+        raise RequestError(f"The preset {header.name} has no encoder to search a library with: leave it out.")
+    if request.anchor is not None and getattr(request.anchor, "encoder", encoder) != encoder:
+        raise RequestError("The library was indexed with another encoder than the preset's: build it again.")
+    if inverts:
+        sampler = request.sampler or "ddim"
+        steps = min(INVERSION_STEPS, int(parameters.steps.high)) if request.steps is None else request.steps
+    if inverts or (edit is not None and edit.kind in ("inpaint", "extend", "band", "loop")):
+        # What is new has to fit what is kept, and guidance leads away from that.
+        guidance = max(1.0, parameters.guidance.low) if request.guidance is None else request.guidance
+    follow = parameters.follow.default if request.follow is None else request.follow
     tail = parameters.tail_seconds if request.tail is None else request.tail
+    if request.like is not None and request.anchor is not None:
+        raise RequestError("An example sound and a library both stand in for the voice: give one of them.")
     steps = _whole("steps", steps, int(parameters.steps.low), int(parameters.steps.high))
     guidance = _number("guidance", guidance, parameters.guidance.low, parameters.guidance.high)
     if parameters.follow.high == 0.0 and follow:
@@ -128,6 +193,9 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     duration = request.duration
     if duration is not None:
         duration = _number("duration", duration, 0.05, LONGEST_SECONDS, " s")
+    if edit is not None:
+        _check_edit(request, edit, header, sampler)
+        duration, tail = None, 0.0
     return ResolvedRequest(
         request.imitation,
         request.name,
@@ -143,8 +211,25 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
         _number("tail", tail, 0.0, LONGEST_TAIL, " s"),
         request.unconditional,
         request.id,
+        request.anchor,
+        request.edit,
+        request.source,
+        request.other,
         check_heard(request.words, request.like is not None, request.unconditional, header),
     )
+
+
+def _check_edit(request: Request, edit: Edit, header: PresetHeader, sampler: str) -> None:
+    if request.source is None:
+        raise RequestError("There is no sound to edit: give one.")
+    rate = int(header.geometry.sample_rate)
+    edit.check_sound(request.source.seconds, rate)
+    if (edit.kind == "morph") != (request.other is not None):
+        raise RequestError("Two sounds are for morph and morph is for two: give as many as the edit takes.")
+    if request.other is not None:
+        edit.check_sound(request.other.seconds, rate)
+        if not edit.voice and sampler != "ddim":
+            raise RequestError(f"sampler is {sampler!r}: sounds are inverted and morphed with ddim only.")
 
 
 def _number(name: str, value: Any, low: float, high: float, unit: str = "") -> float:

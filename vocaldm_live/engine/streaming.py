@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from vocaldm_live.model.bigvgan import BigVGAN
 from vocaldm_live.model.hifi_gan import HiFiGAN
 from vocaldm_live.model.overlap import overlap_add
 from vocaldm_live.model.phase import PeakPhases
@@ -68,7 +69,7 @@ def stream_vocoder(vocoder: Vocoder, mel: Tensor, noise: Tensor) -> Iterator[Ten
         yield piece
 
 
-def stream_network(vocoder: HiFiGAN, mel: Tensor) -> Iterator[Tensor]:
+def stream_network(vocoder: HiFiGAN | BigVGAN, mel: Tensor) -> Iterator[Tensor]:
     """Samples `[batch, n]`, piece after piece, `frames * hop` in all, of log-mel `[batch, mel_bands, frames]`."""
     frames = mel.shape[2]
     for begin, end in segment_plan(frames):

@@ -141,7 +141,6 @@ class Microphone:
         self._complaint: str | None = None
         self._past_overflows = 0
         self._opened_once = False
-        self._numbers = 0
 
     # What anybody may call ---------------------------------------------------------------------------------
 
@@ -321,8 +320,8 @@ class Microphone:
         started: float,
         ended: float,
     ) -> Imitation:
-        self._numbers += 1
-        name = f"{time.strftime('%H%M%S', time.localtime(started))}-{self._numbers}"
+        # Two of one second are told apart by the number that the outbox gives.
+        name = time.strftime("Voice %H%M%S", time.localtime(started))
         return Imitation(Sound(samples, sample_rate), name, source, started, ended)
 
     def _lose(self, sentence: str) -> None:

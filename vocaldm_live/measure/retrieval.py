@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from vocaldm_live.measure.spectra import Array, mono, stft_magnitude, triangular
 BANDS = 40  # from 50 Hz to 7.6 kHz, evenly spaced in mel: inside the range of every recording
 RANGE_DB = 70.0
 COEFFICIENTS = 20
+BLOCKS = ("timbre", "motion", "modulation")
 MODULATION_SPAN = 128  # frames of 10 ms
 MODULATION_RATES = 32  # lowest modulation rates kept, 0 to 25 Hz
 MODULATION_SCALES = 12  # lowest spectral scales kept
@@ -44,6 +45,23 @@ class Retrieval:
             f"MRR {self.mrr:.3f} (chance {self.chance_mrr:.3f}), R@1 {self.recall_at_1:.3f}"
             f" (chance {self.chance_recall_at_1:.3f}), {self.queries} queries among {self.candidates}"
         )
+
+
+@dataclass(frozen=True)
+class ClassRetrieval:
+    """How well items and their classes were found, as VocalDM and the QVIM challenge measure it."""
+
+    mrr: float  # mean reciprocal rank of each query's own item
+    class_mrr: float  # the same, averaged within each class first
+    ndcg: float  # all items of the query's class count as found
+    recall_at_1: float
+    queries: int
+    candidates: int
+    classes: int  # those that queries have
+    chance_mrr: float  # H(M) / M, for classes too
+    chance_ndcg: float
+    chance_recall_at_1: float
+    by_class: Mapping[str, float]  # MRR of each class
 
 
 def _mel_corners() -> Array:
@@ -101,26 +119,28 @@ def _modulation(level: Array) -> Array:
     return np.log1p(total / len(starts)).ravel()
 
 
-def distances(query: Fingerprint, candidates: Sequence[Fingerprint]) -> Array:
+def distances(query: Fingerprint, candidates: Sequence[Fingerprint], blocks: Sequence[str] = BLOCKS) -> Array:
     """Distance of a query to each candidate, 0 (alike) to 2: [candidates].
 
     Each number is centred and scaled by its mean and spread over query and candidates, then each block
-    compared by cosine; the three cosine distances are averaged.
+    compared by cosine; the cosine distances are averaged. `blocks` chooses among the three.
     """
     if not candidates:
         raise ValueError("distances needs at least one candidate.")
     total = np.zeros(len(candidates))
-    for block in ("timbre", "motion", "modulation"):
+    for block in blocks:
         rows = np.stack([getattr(each, block) for each in (query, *candidates)])
         rows = (rows - rows.mean(axis=0)) / np.maximum(rows.std(axis=0), 1e-6)
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
         total += 1 - rows[1:] @ rows[0]
-    return total / 3
+    return total / len(blocks)
 
 
-def rank(query: Fingerprint, candidates: Sequence[Fingerprint]) -> NDArray[np.int64]:
+def rank(
+    query: Fingerprint, candidates: Sequence[Fingerprint], blocks: Sequence[str] = BLOCKS
+) -> NDArray[np.int64]:
     """Indices of the candidates, most alike first: [candidates]."""
-    return np.argsort(distances(query, candidates), kind="stable").astype(np.int64)
+    return np.argsort(distances(query, candidates, blocks), kind="stable").astype(np.int64)
 
 
 def chance_mrr(candidates: int) -> float:
@@ -133,16 +153,8 @@ def mrr(orders: Sequence[ArrayLike], targets: Sequence[int]) -> Retrieval:
 
     All orders must list the same candidates, the target among them. Raises ValueError otherwise.
     """
-    if not orders or len(orders) != len(targets):
-        raise ValueError(f"mrr needs one target for each order, got {len(targets)} for {len(orders)}.")
-    table = [np.asarray(order, dtype=np.int64) for order in orders]
+    table, places = _places(orders, targets)
     candidates = len(table[0])
-    if any(sorted(order.tolist()) != list(range(candidates)) for order in table):
-        raise ValueError(f"Each order must list all the candidates 0 to {candidates - 1} once.")
-    if not all(0 <= target < candidates for target in targets):
-        raise ValueError(f"Each target must be one of the candidates 0 to {candidates - 1}.")
-    found = [np.flatnonzero(order == target)[0] for order, target in zip(table, targets, strict=True)]
-    places = 1 + np.array(found)
     return Retrieval(
         mrr=float(np.mean(1 / places)),
         recall_at_1=float(np.mean(places == 1)),
@@ -151,3 +163,75 @@ def mrr(orders: Sequence[ArrayLike], targets: Sequence[int]) -> Retrieval:
         chance_mrr=chance_mrr(candidates),
         chance_recall_at_1=1 / candidates,
     )
+
+
+def discounts(count: int) -> Array:
+    """What an item is worth at each place, 1 / log2(place + 1): [count] (Jarvelin and Kekalainen 2002)."""
+    return 1 / np.log2(np.arange(2, count + 2))
+
+
+def ndcg(order: ArrayLike, relevant: ArrayLike) -> float:
+    """Normalised discounted cumulative gain of a whole order [candidates]; `relevant` [candidates] is true or false.
+
+    Raises ValueError where nothing is relevant.
+    """
+    wanted = np.asarray(relevant, dtype=bool)
+    if not wanted.any():
+        raise ValueError("ndcg needs at least one relevant candidate.")
+    worth = discounts(len(wanted))
+    return float(worth[wanted[np.asarray(order)]].sum() / worth[: wanted.sum()].sum())
+
+
+def chance_ndcg(candidates: int, relevant: int) -> float:
+    """The mean NDCG over all orders of so many candidates, so many of them relevant."""
+    worth = discounts(candidates)
+    return float(relevant / candidates * worth.sum() / worth[:relevant].sum())
+
+
+def score_classes(
+    orders: Sequence[ArrayLike], targets: Sequence[int], classes: Sequence[str]
+) -> ClassRetrieval:
+    """Score orders as `mrr` does, and by class: `classes` names that of each candidate, a query has its target's.
+
+    Relevance is binary: gain 2^1 - 1 for a candidate of the query's class, over the full list. Raises
+    ValueError where orders, targets and classes do not fit together.
+    """
+    table, places = _places(orders, targets)
+    labels = np.asarray(classes, dtype=object)
+    if len(labels) != len(table[0]):
+        raise ValueError(f"Each of the {len(table[0])} candidates needs a class, got {len(labels)}.")
+    own = labels[np.asarray(targets)]
+    reciprocal = 1 / places
+    by_class = {str(name): float(reciprocal[own == name].mean()) for name in sorted(set(own))}
+    members = {name: labels == name for name in set(own)}
+    gains = [ndcg(order, members[name]) for order, name in zip(table, own, strict=True)]
+    chances = [chance_ndcg(len(labels), int(members[name].sum())) for name in own]
+    return ClassRetrieval(
+        mrr=float(reciprocal.mean()),
+        class_mrr=float(np.mean(list(by_class.values()))),
+        ndcg=float(np.mean(gains)),
+        recall_at_1=float(np.mean(places == 1)),
+        queries=len(table),
+        candidates=len(labels),
+        classes=len(by_class),
+        chance_mrr=chance_mrr(len(labels)),
+        chance_ndcg=float(np.mean(chances)),
+        chance_recall_at_1=1 / len(labels),
+        by_class=by_class,
+    )
+
+
+def _places(
+    orders: Sequence[ArrayLike], targets: Sequence[int]
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """The orders as arrays, checked, and the place of each one's target, from 1."""
+    if not orders or len(orders) != len(targets):
+        raise ValueError(f"mrr needs one target for each order, got {len(targets)} for {len(orders)}.")
+    table = [np.asarray(order, dtype=np.int64) for order in orders]
+    candidates = len(table[0])
+    if any(not np.array_equal(np.sort(order), np.arange(candidates)) for order in table):
+        raise ValueError(f"Each order must list all the candidates 0 to {candidates - 1} once.")
+    if not all(0 <= target < candidates for target in targets):
+        raise ValueError(f"Each target must be one of the candidates 0 to {candidates - 1}.")
+    found = [np.flatnonzero(order == target)[0] for order, target in zip(table, targets, strict=True)]
+    return table, 1 + np.array(found, dtype=np.int64)

@@ -2,146 +2,42 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
-from vocaldm_live.errors import VocalDMError
+from vocaldm_live.osc.entry import (
+    LARGEST_SEED,
+    ROOT,
+    Argument,
+    Entry,
+    OscError,
+    Value,
+    command,
+    event,
+    parameter,
+    switch,
+)
 
-ROOT = "/vocaldm"
-LARGEST_SEED = 2**31 - 1
-LONGEST_TEXT = 1000  # bytes of one string: it must fit a datagram of 1400 together with the rest
+__all__ = ["LARGEST_SEED", "ROOT", "TABLE", "Argument", "Entry", "OscError", "Value", "entries"]
+
 SAMPLERS = ("ddim", "dpm_solver_pp_2m", "deis", "ipndm")
-
-Value = int | float | str | bytes
-Kind = Literal["i", "f", "s", "b"]
-
-
-class OscError(VocalDMError):
-    """An OSC message asks for what is not possible; `code` is the short name that goes out with the sentence."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One argument: its name, its type on the wire (i, f, s, b), its range or choices, whether it may be left out."""
-
-    name: str
-    kind: Kind
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[Value, ...] = ()
-    default: Value | None = None
-    help: str = ""
-    longest: int = LONGEST_TEXT
-
-    @property
-    def legal(self) -> str:
-        """What is legal, in words."""
-        if self.choices:
-            return " or ".join(str(choice) for choice in self.choices)
-        what = {"i": "a whole number", "f": "a number", "s": "text", "b": "bytes"}[self.kind]
-        if self.low is None or self.high is None:
-            return what
-        form = ".0f" if self.kind == "i" else "g"
-        return f"{what} from {self.low:{form}} to {self.high:{form}}"
-
-    def check(self, value: object) -> Value:
-        """The value in this argument's type; whole floats and whole-valued ints pass. Raises OscError."""
-        fits: Value | None = None
-        if self.kind == "s" and isinstance(value, str):
-            fits = value
-        elif self.kind == "b" and isinstance(value, bytes):
-            fits = value
-        elif self.kind in "if" and isinstance(value, (int, float)) and math.isfinite(value):
-            # Max sends 4. where 4 is meant, Pd only knows floats, and booleans are 0 and 1 here.
-            number = float(value)
-            fits = number if self.kind == "f" else int(number) if number.is_integer() else None
-        if fits is None:
-            raise OscError("type", f"{self.name} is {_shown(value)}: give {self.legal}.")
-        if isinstance(fits, str) and (len(fits.encode()) > self.longest or not fits.isprintable()):
-            raise OscError(
-                "range",
-                f"{self.name} is too long or not plain text: give up to {self.longest} bytes of one line.",
-            )
-        inside = (
-            self.low is None
-            or self.high is None
-            or isinstance(fits, (str, bytes))
-            or self.low <= fits <= self.high
-        )
-        if not inside or (self.choices and fits not in self.choices):
-            raise OscError("range", f"{self.name} is {_shown(value)}: give {self.legal}.")
-        return fits
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One address: what comes in (`command`), what goes out (`event`), or both (`parameter`).
-
-    Every event carries `seq`, the number of the event for this subscriber, before its arguments; a parameter
-    that comes in carries none. `daily`: a person at a front end uses it.
-    """
-
-    address: str
-    role: Literal["command", "event", "parameter"]
-    arguments: tuple[Argument, ...]
-    help: str
-    daily: bool = False
-
-    @property
-    def types(self) -> str:
-        """Type tags of what comes in; of what goes out for an event, `seq` included."""
-        tags = "".join(argument.kind for argument in self.arguments)
-        return f"i{tags}" if self.role == "event" else tags
-
-    def check(self, values: tuple[object, ...]) -> tuple[Value, ...]:
-        """The arguments of a message, checked and in their types, defaults put in. Raises OscError."""
-        least = sum(argument.default is None for argument in self.arguments)
-        if not least <= len(values) <= len(self.arguments):
-            names = " ".join(
-                argument.name if argument.default is None else f"[{argument.name}]"
-                for argument in self.arguments
-            )
-            raise OscError(
-                "arguments", f"{self.address} has {len(values)} arguments: give {names or 'none'}."
-            )
-        given = [argument.check(value) for argument, value in zip(self.arguments, values, strict=False)]
-        rest = [argument.default for argument in self.arguments[len(given) :] if argument.default is not None]
-        return (*given, *rest)
-
-
-def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, (str, int, float)) else type(value).__name__
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _switch(name: str, help: str) -> Argument:
-    return Argument(name, "i", 0, 1, (0, 1), help=help)
-
-
 ID = Argument("id", "s", help="the request's id, chosen by the client", longest=100)
 CLIP = Argument("clip", "s", help="a clip's id in the history")
 SECONDS = Argument("seconds", "f", 0, 600)
+SOUND = Argument("sound", "s", help="absolute path or a clip's id")
+VOICE = Argument("voice", "s", default="", help="a voice that drives what is new: absolute path")
+BEFORE = Argument("before", "f", 0, 600, help="s")
+LOW = Argument("low", "f", 0, 24000, help="Hz; 0: from the bottom")
+HIGH = Argument("high", "f", 0, 24000, default=0.0, help="Hz; 0: to the top")
+SEAM = "s that are made anew around the seam; 0: half a second or a third of a short sound"
+STRENGTH = Argument("strength", "f", 0.02, 1, default=1.0, help="1: from noise alone; less: from the sound")
 
 
-def _command(name: str, help: str, *arguments: Argument, daily: bool = True) -> Entry:
-    return Entry(f"{ROOT}/{name}", "command", arguments, help, daily)
-
-
-def _event(name: str, help: str, *arguments: Argument, daily: bool = True) -> Entry:
-    return Entry(f"{ROOT}/{name}", "event", arguments, help, daily)
-
-
-def _parameter(argument: Argument, help: str) -> Entry:
-    return Entry(f"{ROOT}/param/{argument.name}", "parameter", (argument,), help, True)
+def _edit(name: str, help: str, *arguments: Argument) -> Entry:
+    return Entry(f"{ROOT}/edit/{name}", "command", (ID, SOUND, *arguments), help)
 
 
 _ENTRIES = (
-    _command(
+    command(
         "subscribe",
         "Send me every event for so many seconds; the whole state comes at once. Sent again, it renews.",
         Argument("port", "i", 0, 65535, default=0, help="where to; 0: where this came from"),
@@ -150,49 +46,89 @@ _ENTRIES = (
         Argument("token", "s", default="", help="where the daemon listens beyond this machine"),
         daily=False,
     ),
-    _command(
+    command(
         "unsubscribe", "Send me nothing any more.", Argument("port", "i", 0, 65535, default=0), daily=False
     ),
-    _command("state", "Send me everything again.", daily=False),
-    _command("ping", "Are you there? Answered by pong.", Argument("text", "s", default=""), daily=False),
-    _command("version", "Which program and version are you?", daily=False),
-    _command("record", "Push to talk goes down (1) or up (0).", _switch("on", "1 down, 0 up")),
-    _command("listen", "The automatic gate on (1) or off (0).", _switch("on", "1 on, 0 off")),
-    _command(
+    command("state", "Send me everything again.", daily=False),
+    command("ping", "Are you there? Answered by pong.", Argument("text", "s", default=""), daily=False),
+    command("version", "Which program and version are you?", daily=False),
+    command("record", "Push to talk goes down (1) or up (0).", switch("on", "1 down, 0 up")),
+    command("listen", "The automatic gate on (1) or off (0).", switch("on", "1 on, 0 off")),
+    command(
         "capture",
         "Make a clip of what was heard in the last seconds.",
         Argument("seconds", "f", 0.1, 60),
         Argument("id", "s", default="", help="the request's id; empty: one is chosen", longest=100),
     ),
-    _command("generate", "Make a clip of this sound file.", ID, Argument("path", "s", help="absolute path")),
-    _command(
+    command("generate", "Make a clip of this sound file.", ID, Argument("path", "s", help="absolute path")),
+    command(
         "again",
         "The same gesture with a new seed.",
         ID,
         Argument("clip", "s", default="", help="a clip's id; empty: the last gesture"),
     ),
-    _command(
+    command(
         "refine",
         "The same clip with more steps: same seed, same condition.",
         ID,
         CLIP,
         Argument("steps", "i", 1, 200),
     ),
-    _command("cancel", "End this request; empty: every request.", Argument("id", "s", default="")),
-    _command(
+    _edit(
+        "inpaint",
+        "Make a span of a sound anew; all else keeps its samples.",
+        Argument("begin", "f", 0, 600, help="s"),
+        Argument("end", "f", 0, 600, help="s"),
+        STRENGTH,
+        VOICE,
+        Argument("more", "s", default="", help="further spans in s, as 1.5-1.8 3-3.2"),
+    ),
+    _edit("restyle", "Make all of a sound anew, starting from the sound itself.", STRENGTH, VOICE),
+    _edit("vary", "A variation of a sound.", replace(STRENGTH, default=0.4)),
+    _edit("extend", "Put new sound before and after a sound.", BEFORE, replace(BEFORE, name="after"), VOICE),
+    _edit("band", "Make a band of frequencies anew; the others keep what they hold.", LOW, HIGH, STRENGTH),
+    _edit("loop", "Let a sound end where it begins.", Argument("seam", "f", 0, 30, default=0.0, help=SEAM)),
+    _edit(
+        "morph",
+        "What lies between two sounds, or between two voices' clips.",
+        replace(SOUND, name="other"),
+        Argument("weight", "f", 0, 1, default=0.5, help="0: the first, 1: the other"),
+        Argument("voices", "i", 0, 1, (0, 1), default=0, help="1: both are voices"),
+    ),
+    command("cancel", "End this request; empty: every request.", Argument("id", "s", default="")),
+    command(
         "like",
         "This sound's timbre for my gestures; empty: the voice's own again.",
         Argument("sound", "s", default="", help="absolute path or a clip's id"),
     ),
-    _command(
+    command(
+        "library/use",
+        "The sounds of this library that are nearest to a gesture give its timbre, by strength; empty: none.",
+        Argument("library", "s", default="", help="absolute path of an indexed folder, or of its index"),
+        Argument("nearest", "i", 1, 100, default=4, help="how many sounds"),
+        daily=False,
+    ),
+    command(
+        "library/find",
+        "Which sounds of a library are nearest? Answered by begin, an item each, and end.",
+        ID,
+        Argument(
+            "sound", "s", default="", help="absolute path, a clip's id for its gesture; empty: the last"
+        ),
+        Argument("first", "i", 0, 1_000_000, default=0, help="places to skip: the next page"),
+        Argument("count", "i", 1, 100, default=10),
+        Argument("library", "s", default="", help="as in use; empty: the one in use"),
+        daily=False,
+    ),
+    command(
         "audition",
         "The clip is played through speakers for so long: the automatic gate stays shut. 0 ends that.",
         SECONDS,
         daily=False,
     ),
-    _command("history", "The newest clips, newest first.", Argument("count", "i", 1, 200, default=20)),
-    _command("star", "Mark a clip (1) or unmark it (0).", CLIP, _switch("on", "1 marked, 0 not")),
-    _command(
+    command("history", "The newest clips, newest first.", Argument("count", "i", 1, 200, default=20)),
+    command("star", "Mark a clip (1) or unmark it (0).", CLIP, switch("on", "1 marked, 0 not")),
+    command(
         "audio/resend",
         "Send these chunks of a clip's samples again.",
         ID,
@@ -201,51 +137,78 @@ _ENTRIES = (
         Argument("last", "i", 0, 2**31 - 1),
         daily=False,
     ),
-    _parameter(Argument("steps", "i", 1, 200), "Sampling steps: more is a refinement."),
-    _parameter(Argument("guidance", "f", 0, 20), "How far a clip leans toward what the voice means."),
-    _parameter(Argument("follow", "f", 0, 1), "How closely a clip follows the voice's curves."),
-    _parameter(
+    parameter(Argument("steps", "i", 1, 200), "Sampling steps: more is a refinement."),
+    parameter(Argument("guidance", "f", 0, 20), "How far a clip leans toward what the voice means."),
+    parameter(Argument("follow", "f", 0, 1), "How closely a clip follows the voice's curves."),
+    parameter(
         Argument("strength", "f", 0, 1), "How far the example given by like replaces the voice's own timbre."
     ),
-    _parameter(Argument("sampler", "s", choices=SAMPLERS), "Which sampler takes the steps."),
-    _parameter(Argument("eta", "f", 0, 1), "0: deterministic steps, 1: fresh noise at each (ddim only)."),
-    _parameter(Argument("variations", "i", 1, 16), "Clips for one gesture."),
-    _parameter(Argument("seed", "i", -1, LARGEST_SEED), "The noise's seed; -1: a new one for every gesture."),
-    _parameter(
+    parameter(Argument("sampler", "s", choices=SAMPLERS), "Which sampler takes the steps."),
+    parameter(Argument("eta", "f", 0, 1), "0: deterministic steps, 1: fresh noise at each (ddim only)."),
+    parameter(Argument("variations", "i", 1, 16), "Clips for one gesture."),
+    parameter(Argument("seed", "i", -1, LARGEST_SEED), "The noise's seed; -1: a new one for every gesture."),
+    parameter(
         Argument("duration", "f", 0, 60), "Seconds of a clip without its tail; 0: as long as the gesture."
     ),
-    _parameter(Argument("preset", "s"), "The preset that plays."),
-    _parameter(Argument("text", "s"), "Words for the sound, where the preset understands them; empty: none."),
-    _event("state/begin", "The whole state follows."),
-    _event("state/end", "That was the whole state."),
-    _event("pong", "The answer to ping.", Argument("text", "s"), daily=False),
-    _event(
+    parameter(Argument("preset", "s"), "The preset that plays."),
+    parameter(Argument("text", "s"), "Words for the sound, where the preset understands them; empty: none."),
+    event("state/begin", "The whole state follows."),
+    event("state/end", "That was the whole state."),
+    event("pong", "The answer to ping.", Argument("text", "s"), daily=False),
+    event(
         "version/is", "Program and version.", Argument("program", "s"), Argument("version", "s"), daily=False
     ),
-    _event(
+    event(
         "engine",
         "What the model does: loading, warm, busy or failed.",
         Argument("state", "s", choices=("loading", "warm", "busy", "failed")),
         Argument("sentence", "s"),
     ),
-    _event(
+    event(
         "mic/level",
         "Ten times a second: peak and mean level, and whether the gate is open.",
         Argument("peak_dbfs", "f"),
         Argument("rms_dbfs", "f"),
-        _switch("open", "1: a voice is heard"),
+        switch("open", "1: a voice is heard"),
     ),
-    _event("mic/lost", "The microphone is gone or was never there.", Argument("sentence", "s")),
-    _event(
+    event("mic/lost", "The microphone is gone or was never there.", Argument("sentence", "s")),
+    event(
         "mic/overflow",
         "Blocks of sound that this computer was too late to take, since the start.",
         Argument("count", "i"),
     ),
-    _event("mic/ok", "The microphone works.", Argument("device", "s")),
-    _event("recording", "Push to talk is down (1) or up (0).", _switch("on", "1 down")),
-    _event("listening", "The automatic gate is on (1) or off (0).", _switch("on", "1 on")),
-    _event("liking", "Whose timbre gestures take; empty: the voice's own.", Argument("sound", "s")),
-    _event(
+    event("mic/ok", "The microphone works.", Argument("device", "s")),
+    event("recording", "Push to talk is down (1) or up (0).", switch("on", "1 down")),
+    event("listening", "The automatic gate is on (1) or off (0).", switch("on", "1 on")),
+    event("liking", "Whose timbre gestures take; empty: the voice's own.", Argument("sound", "s")),
+    event(
+        "library/using",
+        "Whose nearest sounds give the timbre; empty: no library.",
+        Argument("folder", "s"),
+        Argument("nearest", "i"),
+        daily=False,
+    ),
+    event(
+        "library/begin",
+        "Sounds that were found follow, the nearest first.",
+        ID,
+        Argument("first", "i"),
+        Argument("count", "i"),
+        Argument("sounds", "i", help="how many the library has"),
+        daily=False,
+    ),
+    event(
+        "library/item",
+        "A sound of the library, and where its nearest ten seconds begin.",
+        ID,
+        Argument("rank", "i", help="from 1"),
+        Argument("path", "s"),
+        Argument("start", "f"),
+        Argument("score", "f", help="cosine"),
+        daily=False,
+    ),
+    event("library/end", "That was the page.", ID, daily=False),
+    event(
         "heard",
         "A gesture was heard, and a request was made of it.",
         ID,
@@ -253,8 +216,8 @@ _ENTRIES = (
         Argument("name", "s"),
         Argument("seconds", "f"),
     ),
-    _event("accepted", "The request waits for its turn.", ID, Argument("variations", "i")),
-    _event(
+    event("accepted", "The request waits for its turn.", ID, Argument("variations", "i")),
+    event(
         "progress",
         "How far a request is: encode, sample or decode, step of steps.",
         ID,
@@ -263,7 +226,7 @@ _ENTRIES = (
         Argument("step", "i"),
         Argument("steps", "i"),
     ),
-    _event(
+    event(
         "ready",
         "A clip lies complete on disk.",
         ID,
@@ -273,25 +236,25 @@ _ENTRIES = (
         Argument("seconds", "f"),
         Argument("seed", "s", help="as text: it may be larger than an OSC integer"),
     ),
-    _event("done", "All clips of the request are there.", ID),
-    _event("failed", "The request could not be done.", ID, Argument("sentence", "s")),
-    _event("cancelled", "The request was cancelled.", ID),
-    _event("dropped", "The request gave way to newer gestures.", ID, Argument("sentence", "s")),
-    _event(
+    event("done", "All clips of the request are there.", ID),
+    event("failed", "The request could not be done.", ID, Argument("sentence", "s")),
+    event("cancelled", "The request was cancelled.", ID),
+    event("dropped", "The request gave way to newer gestures.", ID, Argument("sentence", "s")),
+    event(
         "refused", "A file in the inbox could not be used.", Argument("path", "s"), Argument("sentence", "s")
     ),
-    _event(
+    event(
         "preset/is", "The preset that plays, and its hash.", Argument("name", "s"), Argument("sha256", "s")
     ),
-    _event("preset/known", "The presets there are, one message each.", Argument("name", "s")),
-    _event(
+    event("preset/known", "The presets there are, one message each.", Argument("name", "s")),
+    event(
         "preset/refused",
         "A preset does not fit; the one before plays on.",
         Argument("name", "s"),
         Argument("sentence", "s"),
     ),
-    _event("history/begin", "Clips follow, newest first.", Argument("count", "i")),
-    _event(
+    event("history/begin", "Clips follow, newest first.", Argument("count", "i")),
+    event(
         "history/item",
         "A clip of the history.",
         CLIP,
@@ -300,11 +263,11 @@ _ENTRIES = (
         Argument("created", "s"),
         Argument("seconds", "f"),
         Argument("seed", "s"),
-        _switch("starred", "1 marked"),
+        switch("starred", "1 marked"),
     ),
-    _event("history/end", "That was the history."),
-    _event("starred", "A clip was marked (1), or is not any more (0).", CLIP, _switch("on", "1 marked")),
-    _event(
+    event("history/end", "That was the history."),
+    event("starred", "A clip was marked (1), or is not any more (0).", CLIP, switch("on", "1 marked")),
+    event(
         "audio/begin",
         "The samples of a clip follow: 16-bit integers, little-endian, one channel.",
         ID,
@@ -314,7 +277,7 @@ _ENTRIES = (
         Argument("chunks", "i"),
         daily=False,
     ),
-    _event(
+    event(
         "audio/chunk",
         "Samples of a clip, from number * 600 on.",
         ID,
@@ -323,7 +286,7 @@ _ENTRIES = (
         Argument("data", "b"),
         daily=False,
     ),
-    _event(
+    event(
         "audio/end",
         "All samples were sent once.",
         ID,
@@ -331,7 +294,7 @@ _ENTRIES = (
         Argument("sha256", "s"),
         daily=False,
     ),
-    _event(
+    event(
         "error",
         "Something that was asked for is not possible.",
         Argument("code", "s"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def read_sound(path: str | Path, longest: float | None = None) -> Sound:
             f"{path} is a folder: name a sound file, or give the folder to a command that takes folders."
         )
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        # As bytes, because a name need not be text; Windows has names of text only.
+        name: str | bytes = str(path) if os.name == "nt" else os.fsencode(path)
+        with soundfile.SoundFile(name) as file:
             rate = int(file.samplerate)
             wanted = -1 if longest is None else int(longest * rate)
             data = file.read(wanted, dtype="float32", always_2d=True)

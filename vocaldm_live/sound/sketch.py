@@ -82,10 +82,14 @@ class Sketch:
         A microphone's gain says nothing about the sound that is meant.
         """
         gain = float(loudest - np.percentile(self.loudness, 99))
+        return self.raised(gain), gain
+
+    def raised(self, gain: float) -> Sketch:
+        """The sketch louder by `gain` dB; what lies at the floor stays there."""
         moved = np.where(self.loudness <= LOUDNESS_FLOOR, LOUDNESS_FLOOR, self.loudness + gain)
         return Sketch(
             np.maximum(moved, LOUDNESS_FLOOR).astype(np.float32), self.centroid, self.pitch, self.salience
-        ), gain
+        )
 
 
 def a_weighting(frequency: np.ndarray) -> np.ndarray:

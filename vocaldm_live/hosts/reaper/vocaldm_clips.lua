@@ -81,7 +81,7 @@ end
 -- random seed and "refine" has other steps, so neither is taken for a variation.
 
 local SAME = {"imitation_sha256", "preset_sha256", "steps", "guidance", "follow", "sampler", "eta", "tail",
-  "duration", "like_sha256", "like_weight", "format"}
+  "duration", "like_sha256", "like_weight", "anchor", "format"}
 
 local function same_request(one, other)
   for _, name in ipairs(SAME) do
