@@ -325,7 +325,8 @@ def test_files_that_are_something_else(tmp_path: Path, state: State) -> None:
 
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
 def test_a_truncated_file(tmp_path: Path, state: State, share: float) -> None:
-    file = write_checkpoint(tmp_path / "a.ckpt", state)
+    few = {key: value for key, value in state.items() if value.numel() < 2000}
+    file = write_checkpoint(tmp_path / "a.ckpt", few)
     with open(file, "r+b") as opened:
         opened.truncate(int(share * file.stat().st_size))
     assert "cut short" in refusal(file, tmp_path)
@@ -346,7 +347,8 @@ def test_a_truncated_file(tmp_path: Path, state: State, share: float) -> None:
 def test_a_model_that_is_not_whole_or_another(
     tmp_path: Path, state: State, tokenizer: Path, change: Callable[[State], Any], said: str
 ) -> None:
-    changed = dict(state)
+    kept = said == "average"
+    changed = {key: value for key, value in state.items() if kept or not key.startswith("model_ema.")}
     change(changed)
     if said == "average":
         changed["model.diffusion_model.out.2.bias"] = torch.zeros(8)
@@ -367,7 +369,8 @@ def _widen(state: State) -> None:
 
 
 def test_tokenizers_that_do_not_fit(tmp_path: Path, state: State, tokenizer: Path) -> None:
-    file = write_checkpoint(tmp_path / "a.ckpt", {k: v for k, v in state.items() if "audio_branch" not in k})
+    kept = {k: v for k, v in state.items() if "audio_branch" not in k and not k.startswith("model_ema.")}
+    file = write_checkpoint(tmp_path / "a.ckpt", kept)
     assert "--tokenizer" in refusal(file, tmp_path)
     assert "no tokenizer" in refusal(file, tmp_path, tokenizer=tmp_path)
     for name, text, said in (
