@@ -24,7 +24,7 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def part(name: str) -> Any:
+def package(name: str) -> Any:
     """A Python package that only tests need; ends the test where it is not installed."""
     try:
         return importlib.import_module(name)

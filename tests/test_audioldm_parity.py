@@ -13,7 +13,7 @@ import pytest
 import torch
 from audioldm_files import GEOMETRY, GEOMETRY_48K, networks, tokenizer_files
 from diffusers import AudioLDM2UNet2DConditionModel, AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from parts import part
+from parts import package
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -176,8 +176,8 @@ def test_vae(at_48k: bool) -> None:
 
 @torch.inference_mode()
 def test_clap_text_and_its_tokenizer(tmp_path: Path) -> None:
-    tokenizers = part("tokenizers")
-    transformers = part("transformers")
+    tokenizers = package("tokenizers")
+    transformers = package("transformers")
     ours = networks()["clap_text"]
     assert isinstance(ours, ClapText)
     stir(ours)
@@ -214,7 +214,7 @@ def test_clap_text_and_its_tokenizer(tmp_path: Path) -> None:
 
 @torch.inference_mode()
 def test_clap_audio_and_its_mel() -> None:
-    transformers = part("transformers")
+    transformers = package("transformers")
     depths, heads, width = (2, 2, 2, 1), (1, 2, 4, 8), 16
     config = transformers.ClapAudioConfig(
         patch_embeds_hidden_size=width,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from parts import part
+from parts import package
 from safetensors.torch import save_file
 from test_model_bigvgan import quiet
 from test_model_hifi_gan import mels
@@ -132,7 +132,7 @@ def test_half_precision_and_safetensors_are_taken(tmp_path: Path) -> None:
 
 @torch.inference_mode()
 def test_a_folder_as_transformers_saves_it_is_taken(tmp_path: Path) -> None:
-    transformers = part("transformers")
+    transformers = package("transformers")
     config = transformers.SpeechT5HifiGanConfig(
         model_in_dim=64,
         sampling_rate=16000,

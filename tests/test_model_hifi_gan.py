@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from parts import part
+from parts import package
 from torch import nn
 
 from vocaldm_live.engine.streaming import segment_plan, stream_network
@@ -50,7 +50,7 @@ def mels(bands: int, frames: int, batch: int = 2) -> torch.Tensor:
 
 
 def reference(ours: HiFiGAN, bands: int, channels: int, shape: dict[str, Any], normalised: bool) -> Any:
-    transformers = part("transformers")
+    transformers = package("transformers")
     config = transformers.SpeechT5HifiGanConfig(
         model_in_dim=bands,
         upsample_initial_channel=channels,
