@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+from disks import small_disk
 from tiny import assert_sentence
 
 from vocaldm_live.deliver.gestures import Gestures
@@ -26,8 +28,6 @@ from vocaldm_live.deliver.outbox import Outbox
 from vocaldm_live.deliver.recipe import Recipe
 from vocaldm_live.errors import DeliveryError, RequestError
 from vocaldm_live.sound.audio import Sound
-
-soundfile = pytest.importorskip("soundfile")
 
 RECIPE = Recipe(
     program_version="0.1.0",
@@ -302,11 +302,7 @@ def test_parts_of_dead_processes_go_and_strangers_stay(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_disk_is_told_and_what_was_finished_stays(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]).returncode:
-        pytest.skip("this system does not let a test mount a small disk")
-    try:
+    with small_disk(tmp_path / "disk") as disk:
         made: list[Path] = []
         with pytest.raises(DeliveryError, match="full") as caught:
             for seed in range(20):
@@ -319,8 +315,6 @@ def test_a_full_disk_is_told_and_what_was_finished_stays(tmp_path: Path) -> None
         (disk / "latest.json").unlink()
         shutil.move(made[0], tmp_path / "moved.wav")
         assert publish(disk, 50)[0].is_file()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_an_outbox_that_was_deleted_is_made_again(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import parts
 import pytest
+import soundfile
 
 from vocaldm_live.deliver.outbox import Outbox, PublishedClip
 from vocaldm_live.deliver.recipe import Recipe, read_recipe
@@ -18,8 +20,7 @@ from vocaldm_live.deliver.ucs import parse_name
 from vocaldm_live.deliver.wave import fade_ends
 from vocaldm_live.errors import DeliveryError, RequestError
 
-soundfile = pytest.importorskip("soundfile")
-wavinfo = pytest.importorskip("wavinfo")
+wavinfo = parts.package("wavinfo")
 
 RECIPE = Recipe(
     program_version="0.1.0",

@@ -201,6 +201,9 @@ def test_an_audition_that_was_stopped_is_not_waited_for(
     time.sleep(0.02)
     backend.play(voiced(2, 0.5, 2))
     until(lambda: ears.imitations)
+    rests(microphone, backend)
+    (heard,) = ears.imitations
+    assert heard.source == "microphone" and heard.sound.seconds == pytest.approx(0.5 + 0.25, abs=0.08)
 
 
 def test_overflows_are_counted(ears: Ears, opened: tuple[FakeBackend, Microphone]) -> None:

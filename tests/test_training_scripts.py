@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import parts
 import pytest
 import torch
 from torch import nn
 
-pytest.importorskip("lightning", reason="training needs the extra [training]")
+parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 from tiny import make_tiny_preset  # noqa: E402
