@@ -218,12 +218,12 @@ def _anchoring(
         return None
     if like is not None:
         raise RequestError("--like and --library both stand in for the voice: leave out one of them.")
-    from vocaldm_live.commands.anchoring import NEAREST, Anchoring, open_search
+    from vocaldm_live.commands.anchoring import NEAREST, open_anchoring
     from vocaldm_live.commands.library import libraries_folder
     from vocaldm_live.library.places import locate
 
-    search = open_search(locate(library, libraries_folder()), preset)
-    return Anchoring(search, NEAREST if nearest is None else nearest)
+    index = locate(library, libraries_folder())
+    return open_anchoring(index, preset, NEAREST if nearest is None else nearest)
 
 
 def _all_clips(

@@ -12,7 +12,8 @@ from vocaldm_live.osc.table import LARGEST_SEED, OscError, Value
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
-    from vocaldm_live.engine.request import FindAnchor, Request
+    from vocaldm_live.engine.anchor import FindAnchor
+    from vocaldm_live.engine.request import Request
     from vocaldm_live.sound.audio import Sound
 
 START: dict[str, Value] = {

@@ -133,7 +133,7 @@ class Engine:
 
     def embedding(self, imitation: Sound) -> np.ndarray:
         """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
-        return self._hearing.embedder.vector(imitation, True)
+        return self._hearing.searcher.vector(imitation, True)
 
     def condition(self, request: ResolvedRequest) -> tuple[Tensor, Tensor]:
         """What a request is heard as and what guidance leans from, each `[1, 512]`."""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vocaldm_live.checkpoints.preset import Modules
-from vocaldm_live.engine.request import Anchor, ResolvedRequest
+from vocaldm_live.engine.anchor import Anchor
+from vocaldm_live.engine.request import ResolvedRequest
 from vocaldm_live.model.adapter import blend
 from vocaldm_live.model.embedder import Embedder
 from vocaldm_live.model.sketch_image import draw_sketch
@@ -31,6 +32,11 @@ class Hearing:
     def embedder(self) -> Embedder:
         """The encoder, ready to be asked; raises RequestError where the preset has none."""
         return Embedder(self.modules.encoder, self.device)
+
+    @property
+    def searcher(self) -> Embedder:
+        """The encoder whose embeddings libraries are searched by."""
+        return self.embedder
 
     def null(self, request: ResolvedRequest, count: int) -> Tensor:
         """What guidance leans from, `[count, 512]`: the learned null."""

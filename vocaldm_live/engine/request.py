@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vocaldm_live.engine.anchor import Anchor, FindAnchor, check_anchor
 from vocaldm_live.engine.words import Words, check_heard
 from vocaldm_live.errors import RequestError
 from vocaldm_live.sound.audio import LONGEST_SECONDS, Sound
@@ -19,35 +20,6 @@ if TYPE_CHECKING:
 HIGHEST_SEED = 2**32 - 1
 LONGEST_TAIL = 5.0
 INVERSION_STEPS = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Anchor:
-    """What a library's sounds nearest to a voice have in common, to stand in for that voice's vector.
-
-    vector: float32 `[960]`, the mean of their embeddings, of which only what half precision holds is used,
-    so that a recipe can carry it whole; library: the folder; nearest: the sounds' names below it.
-    """
-
-    vector: np.ndarray
-    library: str
-    nearest: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        vector = np.asarray(self.vector, dtype=np.float16).astype(np.float32)
-        if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
-            raise RequestError("The anchor is no finite vector: search the library again.")
-        object.__setattr__(self, "vector", vector)
-
-
-class FindAnchor(Protocol):
-    """Finds the anchor of a voice; `encoder` is the SHA-256 of the encoder whose embeddings it compares."""
-
-    encoder: str
-
-    def __call__(self, embedding: np.ndarray) -> Anchor:
-        """The anchor of an embedding, float32 `[960]` at unit length."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -163,11 +135,7 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     steps = parameters.steps.default if request.steps is None else request.steps
     guidance = parameters.guidance.default if request.guidance is None else request.guidance
     sampler = parameters.sampler.default if request.sampler is None else request.sampler
-    encoder = header.parts.encoder.sha256 if header.parts.encoder is not None else ""
-    if request.anchor is not None and not encoder:
-        raise RequestError(f"The preset {header.name} has no encoder to search a library with: leave it out.")
-    if request.anchor is not None and getattr(request.anchor, "encoder", encoder) != encoder:
-        raise RequestError("The library was indexed with another encoder than the preset's: build it again.")
+    check_anchor(request.anchor, header)
     if inverts:
         sampler = request.sampler or "ddim"
         steps = min(INVERSION_STEPS, int(parameters.steps.high)) if request.steps is None else request.steps
