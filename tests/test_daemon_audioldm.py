@@ -1,4 +1,4 @@
-"""An imported AudioLDM in the daemon: anchored by a library."""
+"""An imported AudioLDM in the daemon: anchored by a library, and told in words without a voice."""
 
 from __future__ import annotations
 
@@ -91,3 +91,62 @@ def test_a_library_anchors_gestures_and_follows_the_preset(presets: Path, place:
     peer.send("generate", "d", str(voice))
     other = recipe(peer.wait("ready")[2])
     assert other["nearest"] == first["nearest"] and len(other["anchor"]) == 960 * 2 // 3 * 4
+
+
+def test_words_without_a_voice_become_a_clip_again_and_refined(daemon: Daemon, peer: Peer) -> None:
+    for name, value in (("text", "a dog barks"), ("duration", 0.5), ("steps", 2)):
+        peer.send(f"param/{name}", value)
+    peer.send("generate", "a")
+    assert peer.wait("heard") == ["a", "osc", "a dog barks", 0.5]
+    clip = peer.wait("ready")
+    first = recipe(clip[2])
+    assert "_a dog barks_" in Path(clip[2]).name and clip[4] == pytest.approx(0.5)
+    assert (first["imitation"], first["text"], first["duration"]) == (None, "a dog barks", 0.5)
+    # Without a voice the words are the gesture: they stay whatever the sliders say by then.
+    peer.send("param/text", "rain")
+    peer.send("param/duration", 0.0)
+    for id_, command in (
+        ("b", ("again", "b")),
+        ("c", ("again", "c", clip[3])),
+        ("d", ("refine", "d", clip[3], 3)),
+    ):
+        peer.send(*command)
+        ready = peer.wait("ready")
+        told = recipe(ready[2])
+        assert ready[0] == id_ and (told["text"], told["duration"]) == ("a dog barks", 0.5)
+        assert (told["seed"] == first["seed"]) == (id_ == "d")
+    assert daemon.session.history.get(ready[3]).parent == clip[3]
+    peer.send("library/find", "e", clip[3])
+    assert peer.wait("error")[0] == "gesture"
+
+
+def test_an_example_without_a_voice(place: Path, peer: Peer) -> None:
+    example = write_gesture(place / "files" / "bell.wav")
+    peer.send("like", str(example))
+    peer.wait("liking")
+    peer.send("param/duration", 0.5)
+    peer.send("param/strength", 0.4)
+    peer.send("generate", "a", "")
+    clip = peer.wait("ready")
+    told = recipe(clip[2])
+    assert (told["imitation"], told["like"], told["like_weight"]) == (None, str(example), 1.0)
+    peer.send("like", "")
+    peer.wait("liking")
+    peer.send("again", "b", clip[3])
+    assert recipe(peer.wait("ready")[2])["like"] == str(example)
+
+
+def test_what_is_missing_without_a_voice_is_told_at_once(peer: Peer) -> None:
+    peer.send("generate", "a", "")
+    first = peer.wait("error")
+    peer.send("param/text", "a dog")
+    peer.send("generate", "b", "")
+    second = peer.wait("error")
+    peer.send("param/preset", "house")
+    peer.until("preset/is")
+    peer.send("generate", "c", "")
+    third = peer.wait("error")
+    for told, id_, words in ((first, "a", "Nothing says"), (second, "b", "duration"), (third, "c", "voices")):
+        assert told[:3] == ["request", "/vocaldm/generate", id_] and words in told[3]
+        assert_sentence(told[3])
+    assert not [name for name, _ in peer.heard if name == "accepted"]

@@ -125,11 +125,11 @@ class ClapHearing(Hearing):
         if request.anchor is not None and request.like_weight > 0.0:
             return self._anchored(request)
         if request.like is None or request.like_weight == 0.0:
-            return self.heard(request.imitation, request.hears_voice), None
+            return self.heard(request.voice, request.hears_voice), None
         example = self._example(request.like)
         if request.like_weight == 1.0:
             return example, None
-        own = self.heard(request.imitation, request.hears_voice)
+        own = self.heard(request.voice, request.hears_voice)
         return blend(own, example, request.like_weight), None
 
     def _anchored(self, request: ResolvedRequest) -> tuple[Tensor, Anchor]:
@@ -143,7 +143,7 @@ class ClapHearing(Hearing):
                     f"The library was indexed with another encoder than the preset {self.preset.name} searches with: "
                     "build it again."
                 )
-            anchor = anchor(searcher.vector(request.imitation, request.hears_voice))
+            anchor = anchor(searcher.vector(request.voice, request.hears_voice))
         found = torch.from_numpy(anchor.vector.copy())[None].to(self.device)
         if found.shape[1] == CONDITION_SIZE:
             found = torch.nn.functional.normalize(found, dim=1)
@@ -151,7 +151,7 @@ class ClapHearing(Hearing):
             found = self.modules.adapter(found)
         if request.like_weight == 1.0:
             return found, anchor
-        own = self.heard(request.imitation, request.hears_voice)
+        own = self.heard(request.voice, request.hears_voice)
         return blend(own, found, request.like_weight), anchor
 
     def _voice(self, imitation: Sound) -> Tensor:

@@ -115,7 +115,7 @@ class Engine:
             raise RequestError(
                 "Requests of one batch may differ in their seeds only: send the others by themselves."
             )
-        if first.edit is None or first.edit.voice:
+        if first.imitation is not None and (first.edit is None or first.edit.voice):
             check_imitation(first.imitation, first.name)
         if first.like is not None:
             check_imitation(first.like, "the example sound")
