@@ -63,6 +63,15 @@ def test_numpy_numbers_become_plain_ones() -> None:
     assert Recipe.from_json(written.to_json()) == written
 
 
+def test_a_recipe_without_a_voice_reads_back() -> None:
+    written = recipe(imitation=None, imitation_sha256=None, duration=2.0, text="a bell")
+    assert json.loads(written.to_json())["imitation"] is None
+    assert Recipe.from_json(written.to_json()) == written
+    for wrong in ({"imitation": None}, {"imitation": None, "imitation_sha256": None, "duration": None}):
+        with pytest.raises(RequestError, match="imitation"):
+            recipe(**{"duration": 2.0, **wrong})
+
+
 OF_LIBRARIES = ("library", "nearest", "anchor")
 EDIT_FIELDS = {"edit", "source", "source_sha256", "other", "other_sha256"}
 

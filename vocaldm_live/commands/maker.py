@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vocaldm_live import __version__
 from vocaldm_live.commands import large_imports, progress_bar, short_path
 from vocaldm_live.errors import DeliveryError, RequestError
 
 if TYPE_CHECKING:
+    from vocaldm_live.checkpoints.header import PresetHeader
     from vocaldm_live.checkpoints.preset import Preset
     from vocaldm_live.deliver.outbox import Outbox, PublishedClip
     from vocaldm_live.deliver.recipe import Recipe
     from vocaldm_live.engine.engine import Engine
-    from vocaldm_live.engine.request import Clip, Progress, Request
+    from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest
     from vocaldm_live.sound.audio import Sound
 
 DELIVERED_RATE = 48000
@@ -27,13 +28,26 @@ MOST_CANDIDATES = 64
 
 @dataclass(frozen=True)
 class Voice:
-    """An imitation with where it comes from, the title of its clips, and when its reading began and ended."""
+    """An imitation with where it comes from, the title of its clips, and when its reading began and ended.
 
-    sound: Sound
-    path: Path
+    Sound and path are None for clips of words or an example alone.
+    """
+
+    sound: Sound | None
+    path: Path | None
     title: str
     begun: float
     ended: float
+
+    @property
+    def name(self) -> str:
+        """What people are told of it: the file's name, or the title."""
+        return self.title if self.path is None else self.path.name
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds, 0 without a sound."""
+        return 0.0 if self.sound is None else self.sound.seconds
 
 
 @dataclass(frozen=True)
@@ -50,9 +64,9 @@ class Made:
         """The object that `--json` prints for a clip."""
         request = self.clip.request
         stages = ("encode", "sample", "decode", "write", "total")
-        plain = {
+        plain: dict[str, Any] = {
             "clip": str(self.published.path),
-            "imitation": str(self.voice.path),
+            "imitation": None if self.voice.path is None else str(self.voice.path),
             "preset": self.preset,
             "seed": request.seed,
             "steps": request.steps,
@@ -72,7 +86,7 @@ class Made:
         """The line that people get for a clip."""
         guard = f", turned down by {-self.published.gain_db:.1f} dB" if self.published.gain_db else ""
         return (
-            f"{self.voice.path.name} -> {short_path(self.published.path)}  ({self.clip.seconds:.2f} s, "
+            f"{self.voice.name} -> {short_path(self.published.path)}  ({self.clip.seconds:.2f} s, "
             f"seed {self.clip.request.seed}, {self.timings_ms['total']:.0f} ms{guard})"
             + (f"  near {', '.join(self.nearest)}" if self.nearest else "")
         )
@@ -122,7 +136,7 @@ class Maker:
         `bar` is the title of the progress bar, `edited` the file of an edit's sound, with that of morph's other one.
         """
         engine = self.engine
-        with progress_bar(bar or voice.path.name) as progress:
+        with progress_bar(bar or voice.name) as progress:
             begun = time.perf_counter()
             clip = delivered(best_of(engine, request, candidates, progress))
             if self.backend != "own":
@@ -187,8 +201,8 @@ def recipe_of(
         program_version=__version__,
         preset=preset.name,
         preset_sha256=preset.sha256,
-        imitation=str(voice.path.absolute()),
-        imitation_sha256=request.imitation.digest(),
+        imitation=None if voice.path is None else str(voice.path.absolute()),
+        imitation_sha256=None if request.imitation is None else request.imitation.digest(),
         seed=request.seed,
         steps=request.steps,
         guidance=request.guidance,
@@ -221,7 +235,7 @@ def recipe_of(
 
 def request_of(
     recipe: Recipe,
-    imitation: Sound,
+    imitation: Sound | None,
     name: str = "imitation",
     like: Sound | None = None,
     edited: Sequence[Sound] = (),
@@ -263,6 +277,12 @@ def read_voice(path: Path, title: str = "") -> Voice:
     return Voice(sound, path, title or path.stem, begun, time.perf_counter())
 
 
+def voiceless(text: str, like_path: Path | None) -> Voice:
+    """What stands in a voice's place for clips of words or an example: no sound, and words or file for a title."""
+    title = " ".join(text.split()) or (like_path.stem if like_path is not None else "sound")
+    return Voice(None, None, title, 0.0, 0.0)
+
+
 def edit_title(path: Path, kind: str) -> str:
     """The title of an edit of that file: its own where its name is one of ours, else the name's stem, and the kind."""
     from vocaldm_live.deliver.ucs import parse_name
@@ -300,10 +320,22 @@ def check_options(
     if not 1 <= candidates <= MOST_CANDIDATES:
         raise RequestError(f"candidates is {candidates}: give a whole number from 1 to {MOST_CANDIDATES}.")
     resolved = resolve(request, preset.header)
+    if candidates > 1:
+        check_ranking(resolved, preset.header)
     if resolved.eta > 0 and resolved.sampler != "ddim":
         raise RequestError(f"eta is {resolved.eta:g}, which {resolved.sampler} cannot use: choose ddim.")
     resolve(replace(request, seed=request.seed + variations * candidates - 1), preset.header)
     choose_device(device)
+
+
+def check_ranking(request: ResolvedRequest, header: PresetHeader) -> None:
+    """Raise RequestError where a preset cannot tell how near a clip is to what was asked for."""
+    parts = header.parts
+    by_encoder = parts.encoder is not None and (request.imitation is not None or request.like is not None)
+    if parts.clap_audio is None and not by_encoder:
+        raise RequestError(
+            f"The preset {header.name} cannot tell how near a clip is to what was asked for: leave out the candidates."
+        )
 
 
 def placeholder() -> Sound:

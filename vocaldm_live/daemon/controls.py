@@ -12,7 +12,9 @@ from vocaldm_live.osc.table import LARGEST_SEED, OscError, Value
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
-    from vocaldm_live.engine.request import FindAnchor, Request
+    from vocaldm_live.engine.anchor import FindAnchor
+    from vocaldm_live.engine.request import Request
+    from vocaldm_live.engine.words import Words
     from vocaldm_live.sound.audio import Sound
 
 START: dict[str, Value] = {
@@ -45,9 +47,18 @@ class Snapshot:
             first = secrets.randbelow(LARGEST_SEED - 16)
         return tuple((first + index) % (LARGEST_SEED + 1) for index in range(self.values["variations"]))
 
+    def words(self, has_voice: bool, has_like: bool) -> Words | None:
+        """What is said of the sound, weighed against what is heard; None where nothing is said."""
+        from vocaldm_live.engine.words import Words
+
+        if not self.values["text"]:
+            return None
+        # The one slider weighs what is heard against what is asked for: the example where there is one, else words.
+        return Words(self.values["text"], 0.5 if has_like else self.values["strength"] if has_voice else 1.0)
+
     def requests(
         self,
-        sound: Sound,
+        sound: Sound | None,
         name: str,
         request_id: str,
         like: Sound | None,
@@ -55,13 +66,8 @@ class Snapshot:
     ) -> tuple[Request, ...]:
         """The requests of one gesture, a seed each."""
         from vocaldm_live.engine.request import Request
-        from vocaldm_live.engine.words import Words
 
-        values = self.values
-        # The one slider weighs what is heard against what is asked for: the example where there is one, else words.
-        words = (
-            Words(values["text"], 0.5 if like is not None else values["strength"]) if values["text"] else None
-        )
+        values, words = self.values, self.words(sound is not None, like is not None)
         return tuple(
             Request(
                 sound,

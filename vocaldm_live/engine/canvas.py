@@ -87,7 +87,7 @@ def lay_out(request: ResolvedRequest, geometry: Geometry) -> Canvas:
     sketch = sketch.raised(level_db)
     drawn = np.ones(frames, bool)
     if edit.voice:
-        sketch = performed(sketch, holes, measured(request.imitation)[0])
+        sketch = performed(sketch, holes, measured(request.voice)[0])
     elif edit.gesture == "bridge" and edit.kind == "band":
         sketch = brightened(sketch, samples, rate, edit.low, edit.high)
     elif edit.gesture == "bridge":

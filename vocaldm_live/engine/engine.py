@@ -118,7 +118,7 @@ class Engine:
             raise RequestError(
                 "Requests of one batch may differ in their seeds only: send the others by themselves."
             )
-        if first.edit is None or first.edit.voice:
+        if first.imitation is not None and (first.edit is None or first.edit.voice):
             check_imitation(first.imitation, first.name)
         if first.like is not None:
             check_imitation(first.like, "the example sound")
@@ -136,7 +136,7 @@ class Engine:
 
     def embedding(self, imitation: Sound) -> np.ndarray:
         """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
-        return self._hearing.embedder.vector(imitation, True)
+        return self._hearing.searcher.vector(imitation, True)
 
     def condition(self, request: ResolvedRequest) -> tuple[Tensor, Tensor]:
         """What a request is heard as and what guidance leans from, each `[1, 512]`."""

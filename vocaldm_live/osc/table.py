@@ -60,7 +60,12 @@ _ENTRIES = (
         Argument("seconds", "f", 0.1, 60),
         Argument("id", "s", default="", help="the request's id; empty: one is chosen", longest=100),
     ),
-    command("generate", "Make a clip of this sound file.", ID, Argument("path", "s", help="absolute path")),
+    command(
+        "generate",
+        "Make a clip of this sound file, or where an AudioLDM plays of text or like alone, duration long.",
+        ID,
+        Argument("path", "s", default="", help="absolute path; empty: without a voice"),
+    ),
     command(
         "again",
         "The same gesture with a new seed.",
