@@ -11,15 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_helpers import run, visible
-from tiny import assert_sentence, make_tiny_preset
+from tiny import assert_sentence
 
 from vocaldm_live.commands import doctor
 from vocaldm_live.commands.doctor_live import look_at_live
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_preset(tmp_path_factory.mktemp("presets"))
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ import errno
 import json
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import parts
 import pytest
+import recipes
 import soundfile
 
 from vocaldm_live.deliver.outbox import Outbox, PublishedClip
@@ -21,24 +23,7 @@ from vocaldm_live.deliver.wave import fade_ends
 from vocaldm_live.errors import DeliveryError, RequestError
 
 wavinfo = parts.package("wavinfo")
-
-RECIPE = Recipe(
-    program_version="0.1.0",
-    preset="house",
-    preset_sha256="a" * 64,
-    imitation="voices/whoosh.wav",
-    imitation_sha256="b" * 64,
-    seed=7,
-    steps=8,
-    guidance=2.5,
-    follow=1.0,
-    sampler="ddim",
-    eta=0.0,
-    tail=0.25,
-    device="cpu",
-    created="2026-01-31T12:00:00+00:00",
-    notes=("A first note.",),
-)
+RECIPE = replace(recipes.RECIPE, notes=("A first note.",))
 
 
 def sound(peak: float = 0.5, frames: int = 4800) -> np.ndarray:

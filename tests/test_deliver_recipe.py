@@ -11,29 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recipes import RECIPE
 
 from vocaldm_live.deliver.recipe import Recipe, current_time, pack_vector, parse_time, read_recipe
 from vocaldm_live.errors import RequestError
 
 
 def recipe(**changes: Any) -> Recipe:
-    values: dict[str, Any] = {
-        "program_version": "0.1.0",
-        "preset": "house",
-        "preset_sha256": "a" * 64,
-        "imitation": "voices/whoosh.wav",
-        "imitation_sha256": "b" * 64,
-        "seed": 7,
-        "steps": 8,
-        "guidance": 2.5,
-        "follow": 1.0,
-        "sampler": "ddim",
-        "eta": 0.0,
-        "tail": 0.25,
-        "device": "cpu",
-        "created": "2026-01-31T12:00:00+00:00",
-    }
-    return Recipe(**{**values, **changes})
+    return dataclasses.replace(RECIPE, **changes)
 
 
 def changed_json(**changes: Any) -> str:

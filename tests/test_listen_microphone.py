@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import rooms
+from waiting import until
 
 from vocaldm_live.errors import SoundError
 from vocaldm_live.listen.backend import OnBlock
@@ -79,14 +80,6 @@ class Ears:
             backend=backend,
             **given,
         )
-
-
-def until(true: Callable[[], Any]) -> None:
-    for _ in range(2000):
-        if true():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not happen within ten seconds")
 
 
 def rests(microphone: Microphone, backend: FakeBackend) -> None:
