@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from cli_helpers import write_gesture
 from daemons import make
 from osc_peers import Peer
@@ -150,3 +152,25 @@ def test_what_is_missing_without_a_voice_is_told_at_once(peer: Peer) -> None:
         assert told[:3] == ["request", "/vocaldm/generate", id_] and words in told[3]
         assert_sentence(told[3])
     assert not [name for name, _ in peer.heard if name == "accepted"]
+
+
+def test_an_edit_is_heard_at_the_rate_of_its_file(place: Path, daemon: Daemon) -> None:
+    """What is kept of a fine sound is kept on its way over OSC too, though the model makes 16 kHz."""
+    path = write_gesture(place / "files" / "fine.wav", note=5000.0)
+    peer = Peer(daemon.server.port)
+    peer.send("subscribe", 0, 600.0, 1)
+    peer.wait("state/end")
+    peer.send("param/text", "a dog")
+    peer.send("edit/inpaint", "a", str(path), 0.15, 0.25)
+    begin = peer.wait("audio/begin")
+    assert begin[2] == 48000
+    peer.wait("audio/end")
+    if not any(name == "ready" for name, _ in peer.heard):
+        peer.wait("ready")
+    clip = next(values[3] for name, values in peer.heard if name == "ready")
+    parts = {values[3]: values[4] for name, values in peer.heard if name == "audio/chunk"}
+    sent = np.frombuffer(b"".join(parts[number] for number in range(begin[4])), dtype="<i2") / 32767
+    written = soundfile.read(clip)[0]
+    assert len(sent) == len(written) and np.abs(sent - written).max() < 1e-4
+    assert recipe(clip)["text"] == "a dog"
+    peer.close()

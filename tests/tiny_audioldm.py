@@ -18,6 +18,7 @@ from vocaldm_live.model.clap_audio import ClapAudio
 from vocaldm_live.model.clap_text import ClapText
 from vocaldm_live.model.encoder import Encoder
 from vocaldm_live.model.hifi_gan import HiFiGAN
+from vocaldm_live.sound.mel import log_mel
 
 UNET = {"channels": (32, 64), "layers": 1, "heads": (1, 2), "transformers": 1}
 TEXT = {"size": 320, "places": 66, "width": 64, "layers": 1, "heads": 1, "hidden": 64}
@@ -37,7 +38,7 @@ def make_tiny_audioldm(
     geometry = GEOMETRY_48K if at_48k else GEOMETRY
     rates, kernels = ([6, 5, 4, 2, 2], [12, 10, 8, 4, 4]) if at_48k else ([5, 4, 2, 2, 2], [16, 16, 8, 4, 4])
     vae = {"channels": (32,) * (4 if at_48k else 3), "layers": 1}
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         networks: dict[str, nn.Module] = {
             "unet": AudioLDMUNet(geometry, **UNET),  # type: ignore[arg-type]
@@ -45,6 +46,9 @@ def make_tiny_audioldm(
             "vocoder": HiFiGAN(geometry.mel_bands, 32, rates, kernels, [3], [[1, 3]]),
         }
         stirred(networks)
+        networks["vae"].fit(
+            networks["vae"].posterior(log_mel(0.1 * torch.randn(2, geometry.hop * 64), geometry))[0]
+        )  # type: ignore[operator]
         networks["unet"].null.copy_(nn.functional.normalize(torch.randn(512), dim=0))  # type: ignore[operator, union-attr]
         parts: dict[str, Any] = {
             "unet": {"kind": "audioldm", **UNET, "prediction": "eps"},

@@ -53,6 +53,23 @@ class Anchoring:
         return Anchor(mean_vector(vectors), str(root), tuple(names))
 
 
+def chosen_anchoring(
+    library: Path | None, nearest: int | None, preset: Preset, like: Path | None
+) -> Anchoring | None:
+    """What finds the nearest sounds of `--library`; None without one. Raises as `open_anchoring`."""
+    if library is None:
+        if nearest is not None:
+            raise RequestError("--nearest counts sounds of --library: give that folder too.")
+        return None
+    if like is not None:
+        raise RequestError("--like and --library both stand in for the voice: leave out one of them.")
+    from vocaldm_live.commands.library import libraries_folder
+    from vocaldm_live.library.places import locate
+
+    index = locate(library, libraries_folder())
+    return open_anchoring(index, preset, NEAREST if nearest is None else nearest)
+
+
 def open_search(index: Path, preset: Preset) -> Search:
     """An index for the encoder that searches for a preset, its own or the house's; raises LibraryError."""
     from vocaldm_live.checkpoints.searching import searching_preset

@@ -19,6 +19,7 @@ from vocaldm_live.commands import (
     results_only,
     say,
 )
+from vocaldm_live.commands.anchoring import chosen_anchoring
 from vocaldm_live.commands.maker import (
     Maker,
     Voice,
@@ -32,8 +33,6 @@ from vocaldm_live.commands.repeat import repeat
 from vocaldm_live.errors import DeliveryError, PresetError, RequestError, VocalDMError
 
 if TYPE_CHECKING:
-    from vocaldm_live.checkpoints.preset import Preset
-    from vocaldm_live.commands.anchoring import Anchoring
     from vocaldm_live.engine.request import Request
     from vocaldm_live.sound.audio import Sound
 
@@ -205,7 +204,7 @@ def generate(
             example = check_imitation(read_sound(like), str(like))
         elif like_weight is not None and library is None:
             raise RequestError("--like-weight weighs the sound of --like: give that sound too.")
-        anchoring = _anchoring(library, nearest, chosen, like)
+        anchoring = chosen_anchoring(library, nearest, chosen, like)
         if anchoring is not None and not files:
             raise RequestError("A library is searched by voice: give an imitation, or leave out --library.")
         request = replace(request, anchor=anchoring)
@@ -219,24 +218,6 @@ def generate(
         sources: list[Path | Voice] = [*paths] if files else [voiceless(text or "", like)]
         good = _all_clips(maker, sources, request, example, like, count, each, json_lines, results)
         return 0 if good and not problems else 1
-
-
-def _anchoring(
-    library: Path | None, nearest: int | None, preset: Preset, like: Path | None
-) -> Anchoring | None:
-    """What finds the nearest sounds of `--library`; None without one."""
-    if library is None:
-        if nearest is not None:
-            raise RequestError("--nearest counts sounds of --library: give that folder too.")
-        return None
-    if like is not None:
-        raise RequestError("--like and --library both stand in for the voice: leave out one of them.")
-    from vocaldm_live.commands.anchoring import NEAREST, open_anchoring
-    from vocaldm_live.commands.library import libraries_folder
-    from vocaldm_live.library.places import locate
-
-    index = locate(library, libraries_folder())
-    return open_anchoring(index, preset, NEAREST if nearest is None else nearest)
 
 
 def _all_clips(

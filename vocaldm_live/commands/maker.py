@@ -143,8 +143,9 @@ class Maker:
                 clip = replace(clip, notes=(*clip.notes, f"Computed by the backend {self.backend}."))
             generated = time.perf_counter()
             recipe = recipe_of(clip, self.preset, engine.device.type, voice, like_path, edited)
-            credits = "; ".join(self.preset.header.credits)
-            published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
+            published = self.outbox.publish(
+                clip.samples, clip.sample_rate, recipe, voice.title, self.preset.credits
+            )
             ended = time.perf_counter()
         read = 1000.0 * (voice.ended - voice.begun)
         write = 1000.0 * (ended - generated)

@@ -263,7 +263,7 @@ class Session:
 
     def _on_audio(self, job: Job, variation: int, first: int, samples: np.ndarray, total: int) -> None:
         engine: Any = self.jobs.engine
-        self._streams.hear(job, variation, first, samples, total, engine.modules.geometry.sample_rate)
+        self._streams.hear(job, variation, first, samples, total, engine.rate_of(job.requests[variation]))
 
     def _on_failed(self, job: Job, sentence: str) -> None:
         self._streams.give_up(job)
@@ -303,8 +303,7 @@ class Session:
             path = self.gestures.save(gesture.sound)
         voice = Voice(gesture.sound, path, gesture.name, 0.0, 0.0)
         recipe = recipe_of(clip, preset, device, voice, gesture.like_path, gesture.paths)
-        credits = "; ".join(preset.header.credits)
-        published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
+        published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, preset.credits)
         clip_id = self._enter(job, published, gesture.source, gesture.parent)
         seed = str(clip.request.seed)
         self._tell("ready", job.id, variation, str(published.path), clip_id, clip.seconds, seed)

@@ -68,13 +68,17 @@ class ClapHearing(Hearing):
         words = request.words
         if request.unconditional:
             return self.null(request, 1), None
-        if words is not None and words.text:
-            said = self.text(words.text)
-            if words.weight == 1.0:
-                return said, None
-            heard, anchor = self._heard(request)
-            return blend(heard, said, words.weight), anchor
-        return self._heard(request)
+        if words is not None and words.text and words.weight == 1.0:
+            return self.text(words.text), None
+        heard, anchor = self._heard(request)
+        return self.told(request, heard), anchor
+
+    def told(self, request: ResolvedRequest, vector: Tensor) -> Tensor:
+        """A condition `[1, 512]` with the request's words blended in by their weight."""
+        words = request.words
+        return (
+            vector if words is None or not words.text else blend(vector, self.text(words.text), words.weight)
+        )
 
     def null(self, request: ResolvedRequest, count: int) -> Tensor:
         """What guidance leans from `[count, 512]`: the empty text, or the words of what the clip is not."""

@@ -16,6 +16,7 @@ from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
 from vocaldm_live.checkpoints.preset import Preset, load_modules
 from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
 from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM_ITERATIONS
+from vocaldm_live.engine.canvas import clip_rate
 from vocaldm_live.engine.clap_hearing import ClapHearing
 from vocaldm_live.engine.editing import Editor
 from vocaldm_live.engine.hearing import Hearing
@@ -61,7 +62,7 @@ class Engine:
         self._lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="sketch")
         self._editor = Editor(
-            self.modules, self._hearing, self._denoise, preset.header.parameters, self._vocode, self.device
+            self.modules, self._hearing, self._denoise, preset.header, self._vocode, self.device
         )
 
     def warm(self, seconds: float = 3.0) -> float:
@@ -137,6 +138,10 @@ class Engine:
     def embedding(self, imitation: Sound) -> np.ndarray:
         """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
         return self._hearing.searcher.vector(imitation, True)
+
+    def rate_of(self, request: Request) -> int:
+        """The sample rate in Hz of a request's clip."""
+        return clip_rate(request.edit, request.source, self.modules.geometry.sample_rate)
 
     def condition(self, request: ResolvedRequest) -> tuple[Tensor, Tensor]:
         """What a request is heard as and what guidance leans from, each `[1, 512]`."""
@@ -292,9 +297,7 @@ class Engine:
 
     def _path(self, steps: int) -> Trajectory:
         """The timesteps: trailing ones, or where the preset's model was sampled so, leading ones."""
-        schedule = self.modules.schedule
-        leading = self.preset.header.schedule.spacing == "leading"
-        return schedule.leading(steps) if leading else schedule.trailing(steps)
+        return self.modules.schedule.spaced(steps, self._editor.leading)
 
     def _decode_steps(self, frames: int) -> int:
         """Steps of decoding that are told: the VAE's, and one for each piece of `_vocode`."""

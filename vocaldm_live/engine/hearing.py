@@ -58,6 +58,10 @@ class Hearing:
         """What a sound is, `[1, 512]`, heard as a voice or as an example."""
         return self.modules.adapter(self.embed(sound, is_voice))
 
+    def told(self, request: ResolvedRequest, vector: Tensor) -> Tensor:
+        """A condition `[1, 512]` with the request's words blended in, where the preset understands any."""
+        return vector
+
     def vector(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
         """The condition `[1, 512]`: voice, example, a library's anchor, a blend, or the learned null.
 

@@ -149,8 +149,10 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     if inverts:
         sampler = request.sampler or "ddim"
         steps = min(INVERSION_STEPS, int(parameters.steps.high)) if request.steps is None else request.steps
-    if inverts or (edit is not None and edit.kind in ("inpaint", "extend", "band", "loop")):
-        # What is new has to fit what is kept, and guidance leads away from that.
+    fits = edit is not None and edit.kind in ("inpaint", "extend", "band", "loop")
+    if inverts or (fits and header.parts.unet.kind != "audioldm"):
+        # What is new has to fit what is kept, and guidance leads the house's away from that; AudioLDM's authors
+        # inpaint as they generate.
         guidance = max(1.0, parameters.guidance.low) if request.guidance is None else request.guidance
     follow = parameters.follow.default if request.follow is None else request.follow
     tail = parameters.tail_seconds if request.tail is None else request.tail
