@@ -67,19 +67,24 @@ def vocaldm(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (the process's own by default) and return its exit code."""
+    return run(app, "vocaldm", arguments)
+
+
+def run(program: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a program of this house, whatever it is called, by the same rules; returns its exit code."""
     # OpenMP reads this when torch is loaded: threads that spin long starve the sound card, and threads that
     # do not spin at all take longer to wake than a layer takes to run.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(program)
     given = None if arguments is None else list(arguments)
     try:
-        code = command.main(args=given, prog_name="vocaldm", standalone_mode=False)
+        code = command.main(args=given, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except _OptionError as error:
-        say(_usage_sentence(error))
+        say(_usage_sentence(error, name))
         return USAGE
     except VocalDMError as error:
         say(str(error))
@@ -93,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _usage_sentence(error: Exception) -> str:
+def _usage_sentence(error: Exception, program: str) -> str:
     format_message = getattr(error, "format_message", None)
     message = (format_message() if format_message else str(error)).strip().rstrip(".")
     # What a typer of today or yesterday says of text where a number belongs, in words for people.
@@ -102,4 +107,4 @@ def _usage_sentence(error: Exception) -> str:
             message = f"{message.partition(':')[0]}: {wanted} belongs there"
             break
     context = getattr(error, "ctx", None)
-    return f"{message} (see `{context.command_path if context else 'vocaldm'} --help`)."
+    return f"{message} (see `{context.command_path if context else program} --help`)."

@@ -1,0 +1,37 @@
+"""The `vocaldm-train` command: presets and their parts are made offline. Exit codes are those of `vocaldm`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from vocaldm_live import __version__
+from vocaldm_live.cli import run
+
+app = typer.Typer(
+    name="vocaldm-train",
+    help="Makes and measures what `vocaldm` plays: offline, resumable.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def train(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Makes and measures what `vocaldm` plays: offline, resumable."""
+    if version:
+        typer.echo(f"vocaldm-train {__version__}")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with `arguments` (the process's own by default) and return its exit code."""
+    return run(app, "vocaldm-train", arguments)

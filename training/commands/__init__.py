@@ -1,0 +1,1 @@
+"""Commands of `vocaldm-train`: one thin file each."""
