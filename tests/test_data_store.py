@@ -100,14 +100,19 @@ def test_a_killed_writer_leaves_whole_arrays(tmp_path: Path) -> None:
 def test_two_writers_at_once(tmp_path: Path) -> None:
     processes = [writer(tmp_path, begin, begin + 80) for begin in (0, 60)]
     here = Store(tmp_path, "latent", "m")
-    threads = [threading.Thread(target=here.put, args=("1000", np.full((7, 40), 1000.0)))]
+    threads = [
+        threading.Thread(
+            target=here.put, args=(str(number), np.full((number % 7 + 1, 40), number, np.float32))
+        )
+        for number in range(1000, 1030)
+    ]
     for thread in threads:
         thread.start()
     assert [process.communicate() and process.returncode for process in processes] == [0, 0]
     for thread in threads:
         thread.join()
-    assert len(here) == 141
-    assert all(right(here, number) for number in range(140))
+    assert len(here) == 170
+    assert all(right(here, number) for number in (*range(140), *range(1000, 1030)))
     assert len(list(tmp_path.glob(f"*{ENDING}"))) == 3
 
 

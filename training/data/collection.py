@@ -141,13 +141,11 @@ class Collection:
 
 def content_key(data: bytes) -> str:
     """SHA-256 of a file's bytes; of a WAV file only format and samples, since writers put the time of day beside them."""
+    found = dict(_chunks(data))
     state = hashlib.sha256()
-    chunks = {b"fmt ", b"data"} & set(found := dict(_chunks(data)))
-    if len(chunks) == 2:
-        state.update(found[b"fmt "])
-        state.update(found[b"data"])
-    else:
-        state.update(data)
+    # A writer that was stopped leaves a length of 0: then all bytes count.
+    for part in (found[b"fmt "], found[b"data"]) if b"fmt " in found and found.get(b"data") else (data,):
+        state.update(part)
     return state.hexdigest()
 
 

@@ -13,6 +13,7 @@ import math
 import mmap
 import os
 import sqlite3
+import threading
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -41,8 +42,8 @@ class Store:
     """Arrays of one kind, made by one maker, by the content key of what they were made of.
 
     `kind` says what they are ("latent", "embedding", "sketch"); `maker` is a hash of what made them (networks,
-    geometry, version), so another maker's arrays are never taken for these. Several processes may use one folder,
-    and a forked process may go on with the object of its parent. Raises DataError where the disk says no.
+    geometry, version), so another maker's arrays are never taken for these. Several processes may use one folder, and
+    several threads one object; a forked process may go on with its parent's. Raises DataError where the disk says no.
     """
 
     def __init__(self, folder: Path, kind: str, maker: str) -> None:
@@ -55,6 +56,8 @@ class Store:
         self._file: BinaryIO | None = None
         self._maps: dict[str, mmap.mmap] = {}
         self._whole: set[str] = set()
+        self._lock = threading.RLock()
+        self._parents: list[object] = []
         with self._complaints():
             folder.mkdir(parents=True, exist_ok=True)
             self._database()
@@ -102,7 +105,7 @@ class Store:
         crc = zlib.crc32(data)
         head = {"kind": self.kind, "maker": self.maker, "key": key, "dtype": array.dtype.str}
         text = json.dumps({**head, "shape": list(array.shape), "crc": crc}).encode()
-        with self._complaints():
+        with self._complaints(), self._turn():
             connection = self._database()
             file = self._records()
             begin = _aligned(file.seek(0, os.SEEK_END))
@@ -119,9 +122,10 @@ class Store:
 
     def close(self) -> None:
         """Let go of files; the object may be used again."""
-        for open_one in (self._file, self._connection):
-            if open_one is not None:
-                open_one.close()
+        with self._complaints():
+            for open_one in (self._file, self._connection):
+                if open_one is not None:
+                    open_one.close()
         self._file, self._connection = None, None
         self._maps.clear()
 
@@ -153,7 +157,9 @@ class Store:
 
     def _database(self) -> sqlite3.Connection:
         if self._process != os.getpid():
-            # A connection and a place in a file must not be shared with the parent; its maps may.
+            # A connection and a place in a file must not be shared with the parent; its maps may. To close the
+            # parent's connection here would be wrong too, so it is kept and never used.
+            self._parents.append((self._connection, self._file))
             self._connection, self._file, self._process = None, None, os.getpid()
         if self._connection is None:
             try:
@@ -199,6 +205,14 @@ class Store:
             name = f"{os.getpid()}-{uuid.uuid4().hex[:12]}{ENDING}"
             self._file = open(self.folder / name, "xb")
         return self._file
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread after the other; a fork may have copied a lock that nobody is left to open."""
+        if self._process != os.getpid():
+            self._lock = threading.RLock()
+        with self._lock:
+            yield
 
     @contextmanager
     def _complaints(self) -> Iterator[None]:
