@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -168,3 +169,18 @@ def test_mel_images_make_no_sounds(tmp_path: Path) -> None:
         convert(str(tmp_path / "mels"), tmp_path / "out", "table")
     with pytest.raises(RecipeError, match="lies in"):
         convert(str(tmp_path / "in"), tmp_path / "in", "table")
+
+
+@pytest.mark.parametrize("to", ["folders", "table", "audioldm", "qvim-dev", "mel-images"])
+def test_names_that_are_no_text_go_along(tmp_path: Path, to: str) -> None:
+    (tmp_path / "in").mkdir()
+    os.mkdir(os.fsencode(tmp_path / "in") + b"/d\xe9but")
+    for number, name in enumerate((b"caf\xe9.wav", b"caf\xe8.wav", b"d\xe9but/x.wav")):
+        path = put(tmp_path / "new.wav", burst(number, 1.0))
+        os.rename(path, os.fsencode(tmp_path / "in") + b"/" + name)
+        (tmp_path / "in" / "dog_imitation.wav").write_bytes(put(tmp_path / "new.wav", 7).read_bytes())
+        (tmp_path / "in" / "dog_reference.wav").write_bytes(put(tmp_path / "new.wav", 8).read_bytes())
+    convert(str(tmp_path / "in"), tmp_path / "out", to)
+    found = read_collection(str(tmp_path / "out"), to)
+    sounds_there = [item for item in found.items if item.role == "sound"]
+    assert len(sounds_there) == (5 if to == "mel-images" else 4)

@@ -19,6 +19,8 @@ LONGEST_NAME = 120  # bytes of a file name; most disks take 255
 def safe_name(name: str) -> str:
     """A name that every file system takes, `/` kept: nothing leads upward, nothing is hidden, nothing is too long."""
     parts = []
+    # What is no text becomes a question mark, and that an underscore: lists of names are UTF-8.
+    name = name.encode("utf-8", "replace").decode()
     for part in PurePosixPath(name.replace("\\", "/")).parts:
         clean = re.sub(r'[<>:"|?*/\x00-\x1f\x7f]', "_", part).strip(" .") or "_"
         raw = os.fsencode(clean)
