@@ -186,6 +186,15 @@ def test_mel_images_that_we_write_are_read_by_datasets(datasets: Any, tmp_path: 
     assert found.mel(found.items[0]).shape == (256, 256)
 
 
+def test_splits_that_datasets_would_call_alike_stay_apart(datasets: Any, tmp_path: Path) -> None:
+    for number in range(2):
+        put(tmp_path / "in" / f"{number}.wav", number)
+    (tmp_path / "in" / "sounds.csv").write_text("path,split\n0.wav,part-a\n1.wav,part_a\n")
+    assert convert(str(tmp_path / "in"), tmp_path / "set", "mel-images").written == 2
+    loaded = datasets.load_from_disk(str(tmp_path / "set"))
+    assert sorted(part["audio_file"][0] for part in loaded.values()) == ["0.wav", "1.wav"]
+
+
 def test_an_images_bands_rise_and_its_level_is_lost() -> None:
     times = np.arange(131071) / SAMPLE_RATE
     low, high = (np.sin(2 * np.pi * note * times).astype(np.float32) for note in (300.0, 5000.0))

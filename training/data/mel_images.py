@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from training.data.collection import SPLITS, TRAINING, Collection, Item
+from training.data.collection import TRAINING, Collection, Item
 from training.data.copying import Copies, whole_file, write_whole
 from training.data.rows import TOP_DB, from_tables
 from training.data.segments import slices
@@ -116,7 +116,12 @@ def write(collection: Collection, copies: Copies) -> None:
     features = json.dumps({"info": {"features": FEATURES}})
     schema = pyarrow.schema(fields, metadata={"huggingface": features})
     splits = sorted({item.split or TRAINING for item in collection.items})
-    folders = {split: _plain(split) for split in splits}
+    folders: dict[str, str] = {}
+    for split in splits:
+        name = _plain(split)
+        while name in folders.values():
+            name += "_"
+        folders[split] = name
     for split in splits:
         folder, file, rows = copies.folder / folders[split], "data-00000-of-00001.arrow", 0
         with whole_file(folder / file) as sink, pyarrow.ipc.new_stream(sink, schema) as stream:
@@ -156,8 +161,7 @@ def _numbers(found: list[tuple[int, bytes]]) -> Any:
 
 def _plain(split: str) -> str:
     """What `datasets` takes as a split's name."""
-    clean = "".join(letter if letter.isalnum() else "_" for letter in split)
-    return clean if clean in SPLITS or clean else TRAINING
+    return "".join(letter if letter.isalnum() else "_" for letter in split)
 
 
 def _images(collection: Collection, item: Item, copies: Copies) -> list[tuple[int, bytes]]:
