@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from training.commands.check import check
+from training.commands.convert import convert
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
 
@@ -17,6 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+for _command in (check, convert):
+    app.command()(_command)
 
 
 @app.callback(invoke_without_command=True)
