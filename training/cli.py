@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from training.commands.evaluate import evaluate
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
 
@@ -17,6 +18,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+for _command in (evaluate,):
+    app.command()(_command)
 
 
 @app.callback(invoke_without_command=True)
