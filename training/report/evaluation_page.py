@@ -33,7 +33,7 @@ def evaluation_page(
     """Write `out`/index.html and return its path; `shown` clips of each run are on it. Raises RunError."""
     page = Page(out / "index.html", "Evaluation")
     page.text(
-        f"{len(runs)} runs held against {len(judge.reference)} reference sounds by "
+        f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} held against {len(judge.reference)} reference sounds by "
         f"{', '.join(one.name for one in judge.listeners)}. Brackets: 95 % intervals. KAD, FAD, KL and LSD are "
         "better when lower, the rest when higher; lags are best at 0."
     )

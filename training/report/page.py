@@ -34,7 +34,8 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
 th { border-bottom: 2px solid var(--line); vertical-align: bottom; white-space: normal; max-width: 10rem; }
 tbody tr:hover td { background: var(--band); }
 .sounds { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: .75rem 1.5rem; }
-.sounds figure { margin: 0; } audio { width: 100%; height: 2.25rem; }
+.sounds figure { margin: 0; min-width: 0; display: flex; flex-direction: column; justify-content: space-between; }
+figcaption { overflow-wrap: anywhere; } audio { width: 100%; height: 2.25rem; }
 """.strip()
 
 
@@ -86,7 +87,7 @@ class Page:
         soundfile.write(memory, samples / max(1.0, peak), rate, format="FLAC", subtype="PCM_16")
         data = base64.b64encode(memory.getvalue()).decode("ascii")
         label = html.escape(title, quote=True)
-        player = f'<audio controls preload="none" aria-label="{label}" src="data:audio/flac;base64,{data}"></audio>'
+        player = f'<audio controls preload="metadata" aria-label="{label}" src="data:audio/flac;base64,{data}"></audio>'
         self._add(f"<figure><figcaption>{html.escape(title)}</figcaption>{player}</figure>", sound=True)
 
     def lines(
