@@ -8,8 +8,9 @@ from typing import Literal
 import pytest
 from tiny import assert_sentence
 
+from training.data.spec import DataSpec
 from training.errors import RecipeError
-from training.recipe import Budget, DataSpec, Every, Keeping, Optimiser, Rates, Recipe
+from training.recipe import Budget, Every, Keeping, Optimiser, Rates, Recipe
 from training.recipe_file import differences, read_recipe, write_recipe
 
 
