@@ -174,3 +174,55 @@ def test_an_edit_is_heard_at_the_rate_of_its_file(place: Path, daemon: Daemon) -
     assert len(sent) == len(written) and np.abs(sent - written).max() < 1e-4
     assert recipe(clip)["text"] == "a dog"
     peer.close()
+
+
+def test_voice_words_and_example_are_blended_by_their_weights(place: Path, peer: Peer) -> None:
+    voice, example = (
+        write_gesture(place / "files" / f"{name}.wav", note=n) for name, n in (("v", 300.0), ("e", 900.0))
+    )
+    for name, value in (
+        ("text", "a dog"),
+        ("negative", "rain"),
+        ("steps", 2),
+        ("seed", 7),
+        ("strength", 0.4),
+    ):
+        peer.send(f"param/{name}", value)
+
+    def clip(id_: str) -> dict[str, Any]:
+        peer.send("generate", id_, str(voice))
+        return recipe(peer.wait("ready")[2])
+
+    alone = clip("a")
+    assert (alone["text"], alone["text_weight"], alone["negative"], alone["like"]) == (
+        "a dog",
+        1.0,
+        "rain",
+        None,
+    )
+    peer.send("like", str(example))
+    peer.wait("liking")
+    both = clip("b")
+    assert (both["text_weight"], both["like_weight"], both["like"]) == (0.5, pytest.approx(0.4), str(example))
+    peer.send("param/text_weight", 0.25)
+    peer.wait("param/text_weight")
+    assert clip("c")["text_weight"] == pytest.approx(0.25)
+
+
+def test_the_best_of_several_candidates_is_kept_and_heard(place: Path, daemon: Daemon) -> None:
+    peer = Peer(daemon.server.port)
+    peer.send("subscribe", 0, 600.0, 1)
+    peer.wait("state/end")
+    for name, value in (("candidates", 3), ("steps", 2), ("seed", 20), ("variations", 2)):
+        peer.send(f"param/{name}", value)
+    peer.send("generate", "a", str(write_gesture(place / "files" / "v.wav")))
+    peer.wait("done")
+    ready = [values[1:] for name, values in peer.heard if name == "ready"]
+    for number, clip in enumerate(ready):
+        told = recipe(clip[2])
+        assert 20 + 3 * number <= told["seed"] < 23 + 3 * number and "Best of 3" in told["notes"][0]
+    begun = [values for name, values in peer.heard if name == "audio/begin"]
+    assert len(begun) == 2 and begun[0][4] == round(ready[0][4] * 16000)
+    steps = [values[4:] for name, values in peer.heard if name == "progress" and values[2:4] == [0, "sample"]]
+    assert steps == sorted(steps) and steps[-1] == [6, 6]
+    peer.close()

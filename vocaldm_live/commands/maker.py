@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,14 @@ from vocaldm_live.commands import large_imports, progress_bar, short_path
 from vocaldm_live.errors import DeliveryError, RequestError
 
 if TYPE_CHECKING:
-    from vocaldm_live.checkpoints.header import PresetHeader
     from vocaldm_live.checkpoints.preset import Preset
     from vocaldm_live.deliver.outbox import Outbox, PublishedClip
     from vocaldm_live.deliver.recipe import Recipe
     from vocaldm_live.engine.engine import Engine
-    from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest
+    from vocaldm_live.engine.request import Clip, Request
     from vocaldm_live.sound.audio import Sound
 
 DELIVERED_RATE = 48000
-MOST_CANDIDATES = 64
 
 
 @dataclass(frozen=True)
@@ -135,6 +133,8 @@ class Maker:
 
         `bar` is the title of the progress bar, `edited` the file of an edit's sound, with that of morph's other one.
         """
+        from vocaldm_live.engine.candidates import best_of
+
         engine = self.engine
         with progress_bar(bar or voice.name) as progress:
             begun = time.perf_counter()
@@ -152,22 +152,6 @@ class Maker:
         total = read + 1000.0 * (ended - begun)
         timings = {"read": read, **clip.timings_ms, "write": write, "total": total}
         return Made(published, clip, voice, self.preset.name, timings)
-
-
-def best_of(
-    engine: Engine, request: Request, candidates: int, progress: Callable[[Progress], None] | None = None
-) -> Clip:
-    """The clip of `candidates` seeds, counted up from the request's, that is most like what was asked for."""
-    if candidates == 1:
-        return engine.generate(request, progress)
-    clips = [engine.generate(replace(request, seed=request.seed + n), progress) for n in range(candidates)]
-    scores = [engine.likeness(clip) for clip in clips]
-    best = scores.index(max(scores))
-    note = (
-        f"Best of {candidates} candidates (seeds {request.seed} to {request.seed + candidates - 1}): likeness "
-        f"{scores[best]:.3f}, the least {min(scores):.3f}."
-    )
-    return replace(clips[best], notes=(*clips[best].notes, note))
 
 
 def delivered(clip: Clip) -> Clip:
@@ -313,6 +297,7 @@ def check_options(
 ) -> None:
     """Raise RequestError for the first option value that the preset or this machine cannot serve."""
     with large_imports():
+        from vocaldm_live.engine.candidates import MOST_CANDIDATES, check_ranking
         from vocaldm_live.engine.engine import choose_device
         from vocaldm_live.engine.request import resolve
 
@@ -327,16 +312,6 @@ def check_options(
         raise RequestError(f"eta is {resolved.eta:g}, which {resolved.sampler} cannot use: choose ddim.")
     resolve(replace(request, seed=request.seed + variations * candidates - 1), preset.header)
     choose_device(device)
-
-
-def check_ranking(request: ResolvedRequest, header: PresetHeader) -> None:
-    """Raise RequestError where a preset cannot tell how near a clip is to what was asked for."""
-    parts = header.parts
-    by_encoder = parts.encoder is not None and (request.imitation is not None or request.like is not None)
-    if parts.clap_audio is None and not by_encoder:
-        raise RequestError(
-            f"The preset {header.name} cannot tell how near a clip is to what was asked for: leave out the candidates."
-        )
 
 
 def placeholder() -> Sound:

@@ -100,7 +100,7 @@ class Session:
         request_id = request_id or self.new_id(imitation.source)
         gesture = Gesture.of(imitation, *self._liked())
         snapshot = snapshot or self.controls.snapshot()
-        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture, snapshot.candidates)
         return request_id
 
     def said(self, request_id: str, snapshot: Snapshot) -> str:
@@ -111,7 +111,10 @@ class Session:
         from vocaldm_live.engine.request import resolve
 
         like, like_path = self._liked()
-        words, duration = snapshot.words(False, like is not None), snapshot.values["duration"] or None
+        words, duration = (
+            snapshot.words(voiceless=True, beside=like is not None),
+            snapshot.values["duration"] or None,
+        )
         name = voiceless(words.text if words is not None else "", like_path).title
         gesture = Gesture(
             None, name, "osc", time.monotonic(), None, like, like_path, words=words, duration=duration
@@ -121,7 +124,7 @@ class Session:
         if engine is not None:
             # Told at once, not when its turn comes.
             resolve(requests[0], engine.preset.header)
-        self._submit(request_id, requests, gesture)
+        self._submit(request_id, requests, gesture, snapshot.candidates)
         return request_id
 
     def edit(
@@ -150,7 +153,7 @@ class Session:
             tuple(sounds),
             tuple(paths),
         )
-        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture, snapshot.candidates)
         return request_id
 
     def again(self, request_id: str, clip_id: str = "", snapshot: Snapshot | None = None) -> str:
@@ -169,7 +172,7 @@ class Session:
         if gesture.sound is not None:
             like, like_path = self._liked()
             gesture = replace(gesture, like=like, like_path=like_path)
-        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture, snapshot.candidates)
         return request_id
 
     def refine(self, request_id: str, clip_id: str, steps: int) -> str:
@@ -238,8 +241,10 @@ class Session:
         changes |= {name: None for name in ("steps", "guidance", "sampler") if name not in snapshot.given}
         return tuple(replace(one, **changes) for one in made)
 
-    def _submit(self, request_id: str, requests: tuple[Request, ...], gesture: Gesture) -> None:
-        self.jobs.submit(Job(request_id, requests, gesture))
+    def _submit(
+        self, request_id: str, requests: tuple[Request, ...], gesture: Gesture, candidates: int = 1
+    ) -> None:
+        self.jobs.submit(Job(request_id, requests, gesture, candidates))
         with self._lock:
             self._recent[request_id] = gesture
             self._recent.move_to_end(request_id)
