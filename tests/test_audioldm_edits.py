@@ -203,8 +203,8 @@ def test_long_sounds_grow_in_windows_as_long_as_those_of_training(engine: Engine
         return denoise(x, t, condition)
 
     with changed(engine, denoise=counted):
-        made = edited(engine, source, Edit("extend", before=3.0, after=12.0), steps=1).samples
-    assert len(made) == 17 * rate and np.isfinite(made).all()
+        made = edited(engine, source, Edit("extend", before=1.0, after=10.0), steps=1).samples
+    assert len(made) == 13 * rate and np.isfinite(made).all()
     assert len(asked) > 1 and max(asked) * engine.modules.geometry.factor <= 1024
 
 
