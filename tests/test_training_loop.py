@@ -10,11 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import parts
 import pytest
 import torch
 from torch import nn
 
-pytest.importorskip("lightning", reason="training needs the extra [training]")
+parts.package("lightning")  # of the extra [training]
 
 from disks import remount, small_disk  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402

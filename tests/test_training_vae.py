@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import parts
 import pytest
 import torch
 from tiny import assert_sentence
 
-pytest.importorskip("lightning", reason="training needs the extra [training]")
+parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 
