@@ -48,7 +48,9 @@ class Trainer(Protocol):
     """What a run trains and how; the loop does the rest.
 
     networks: saved and averaged; what requires gradients when it is made is what is trained. frozen: moved to the
-    device, never saved, their hashes kept. judges: saved, not averaged.
+    device, never saved, their hashes kept. judges: saved, not averaged. A trainer may have one thing more, `about`:
+    plain values for run.json, which an exported preset repeats (training/provenance.py): `base` (name and sha256 of
+    the preset it set out from), `data`, `credits`, and `parts`, what preset.yaml is to say of the networks it makes.
     """
 
     networks: Mapping[str, nn.Module]
@@ -375,7 +377,9 @@ class _Run:
         facts: dict[str, Any] = {
             "state": state,
             "steps": self.index,
+            "seconds": round(self.clock.spent, 1),
             "best": self.best,
             "frozen": self.state.hashes,
+            "about": dict(getattr(self.trainer, "about", {})),
         }
         self._written(lambda: write_run(self.folder, facts))
