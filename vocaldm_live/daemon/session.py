@@ -268,7 +268,7 @@ class Session:
 
     def _on_audio(self, job: Job, variation: int, first: int, samples: np.ndarray, total: int) -> None:
         engine: Any = self.jobs.engine
-        self._streams.hear(job, variation, first, samples, total, engine.modules.geometry.sample_rate)
+        self._streams.hear(job, variation, first, samples, total, engine.sample_rate)
 
     def _on_failed(self, job: Job, sentence: str) -> None:
         self._streams.give_up(job)
