@@ -1,12 +1,11 @@
-"""What every test may rely on: few threads, the shared recordings, the programs of the system."""
+"""What every test may rely on: few threads, the shared recordings, a tiny preset, a microphone, a daemon and its client."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 # OpenMP reads these when torch is imported, so they are set before any test module is.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
@@ -14,37 +13,65 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     _wanted = os.environ.get(_name, "")
     os.environ[_name] = _wanted if _wanted in ("1", "2") else "2"
 
+import parts  # noqa: E402
 import pytest  # noqa: E402
 
+if TYPE_CHECKING:  # where they are used is soon enough: many tests need no torch
+    from osc_peers import Peer
+    from virtual_microphone import VirtualMicrophone
 
-def _not_here(reason: str) -> NoReturn:
-    """Skip for a stated reason; in CI, where nothing may be missing unnoticed, fail instead."""
-    if os.environ.get("VOCALDM_CI"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    from vocaldm_live.daemon.daemon import Daemon
 
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder with `imitations/` and `sounds/` that VOCALDM_TEST_DATA names."""
-    named = os.environ.get("VOCALDM_TEST_DATA")
-    if not named:
-        pytest.skip("VOCALDM_TEST_DATA is not set: it names a folder with imitations/ and sounds/")
-    folder = Path(named)
-    missing = [part for part in ("imitations", "sounds") if not (folder / part).is_dir()]
-    if missing:
-        _not_here(f"VOCALDM_TEST_DATA={named} has no {' and no '.join(missing)}")
-    return folder
+    return parts.recordings()
 
 
-@pytest.fixture(scope="session")
-def need_program() -> Callable[[str], str]:
-    """A function that gives the path of a system program, or ends the test when it is not installed."""
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny preset for all tests of a file."""
+    from tiny import make_tiny_preset
 
-    def need(name: str) -> str:
-        path = shutil.which(name)
-        if path is None:
-            _not_here(f"the program {name} is not installed on this system")
-        return path
+    return make_tiny_preset(tmp_path_factory.mktemp("presets"))
 
-    return need
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test's own folder, which is the working folder; the tiny preset `one` lies there."""
+    from tiny import make_tiny_preset
+
+    monkeypatch.chdir(tmp_path)
+    make_tiny_preset(tmp_path / "presets", "one")
+    return tmp_path
+
+
+@pytest.fixture
+def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualMicrophone]:
+    """A microphone made of software, to which this process and those that it starts are led."""
+    from virtual_microphone import VirtualMicrophone
+
+    with VirtualMicrophone() as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
+
+
+@pytest.fixture
+def daemon(place: Path) -> Iterator[Daemon]:
+    """A daemon in `place`, warm."""
+    from daemons import started
+
+    with started(place) as made:
+        yield made
+
+
+@pytest.fixture
+def peer(daemon: Daemon) -> Iterator[Peer]:
+    """A client of `daemon` that has heard the whole state."""
+    from osc_peers import Peer
+
+    with Peer(daemon.server.port) as made:
+        made.subscribe(0, 600.0)
+        yield made

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+import yaml
 
 from vocaldm_live.daemon.daemon import Daemon
 from vocaldm_live.settings import read_settings
@@ -40,6 +43,31 @@ def make(place: Path, **changes: Any) -> Daemon:
     path = place / "settings.yaml"
     path.write_text("")
     return Daemon(read_settings(path, {**plain, **folders, **changes}))
+
+
+@contextmanager
+def started(place: Path, warm: bool = True, **changes: Any) -> Iterator[Daemon]:
+    """A daemon that runs, with its preset loaded where it is to be `warm`; closed at the end."""
+    daemon = make(place, **changes)
+    try:
+        daemon.start()
+        assert not warm or daemon.warm.wait(60)
+        yield daemon
+    finally:
+        daemon.close()
+
+
+def write_settings(place: Path, *allowed: Path, **changes: Any) -> None:
+    """`mine.yaml` for `Running`: the preset `one`, no microphone, folders in `place`, any free port."""
+    plain = {
+        "preset": "one",
+        "device": "cpu",
+        "microphone": {"enabled": False},
+        "folders": {name: str(place / name) for name in ("outbox", "inbox", "state")}
+        | {"allowed": [str(folder) for folder in allowed]},
+        "osc": {"port": 0, "query": False},
+    }
+    (place / "mine.yaml").write_text(yaml.safe_dump({**plain, **changes}))
 
 
 class Running:
@@ -78,6 +106,10 @@ class Running:
                 rest = end - time.monotonic()
                 if rest <= 0 or not (self._reader.is_alive() and self._news.wait(rest)):
                     raise AssertionError(f"it never said {text!r}: {self.lines}")
+
+    def port(self) -> int:
+        """The port that it says it has."""
+        return int(self.until("OSC at").split(":")[1].split(",")[0])
 
     def end(self, number: int) -> int:
         """The exit status after this signal."""

@@ -28,6 +28,9 @@ PLAIN: dict[str, Any] = {
     "duration": 0.0,
     "preset": "house",
     "text": "",
+    "text_weight": 1.0,
+    "negative": "",
+    "candidates": 1,
 }
 PATIENCE = 10.0
 

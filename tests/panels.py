@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemons import make
+from daemons import started
 from osc_peers import Peer
 
 from vocaldm_live.daemon.daemon import Daemon
@@ -67,15 +67,13 @@ class House:
 @contextmanager
 def housed(place: Path, **changes: Any) -> Iterator[House]:
     """A running daemon with a panel on a free port."""
-    daemon = make(place, **{"osc.query": False, "panel.port": 0, **changes})
-    daemon.start()
-    peer = Peer(daemon.server.port)
-    panel = open_panel(daemon)
-    try:
-        peer.send("subscribe", 0, 600.0, 0, str(changes.get("osc.token", "")))
-        peer.until("state/end")
-        yield House(place, daemon, panel, peer)
-    finally:
-        panel.stop()
-        peer.close()
-        daemon.close()
+    with (
+        started(place, warm=False, **{"panel.port": 0, **changes}) as daemon,
+        Peer(daemon.server.port) as peer,
+    ):
+        panel = open_panel(daemon)
+        try:
+            peer.subscribe(0, 600.0, 0, str(changes.get("osc.token", "")))
+            yield House(place, daemon, panel, peer)
+        finally:
+            panel.stop()

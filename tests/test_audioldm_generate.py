@@ -172,7 +172,22 @@ def test_the_text_slider_works_where_the_preset_understands(place: Path, tmp_pat
     voice = sound(place / "voice.wav")
     (request,) = controls.snapshot().requests(voice, "v", "r", None)
     assert request.words == Words("a dog", 1.0) and request.follow == 0.0
+    # Beside an example they count half, until somebody weighs them; a voice's strength has no say in that.
+    controls.parameters.set("strength", 0.3)
+    assert controls.snapshot().requests(voice, "v", "r", voice)[0].words == Words("a dog", 0.5)
+    assert controls.snapshot().words(voiceless=True, beside=False) == Words("a dog", 1.0)
+    controls.parameters.set("negative", "rain")
+    controls.parameters.set("text_weight", 0.2)
+    controls.touch("text_weight", 0.2)
+    for like in (None, voice):
+        assert controls.snapshot().requests(voice, "v", "r", like)[0].words == Words("a dog", 0.2, "rain")
+    assert controls.snapshot().words(voiceless=True, beside=False) == Words("a dog", 1.0, "rain")
+    controls.parameters.set("text", "")
+    assert controls.snapshot().words(voiceless=False, beside=False) == Words("", 0.2, "rain")
     controls.use(read_preset(make_tiny_preset(tmp_path)).header)
+    for name in ("text", "negative"):
+        with pytest.raises(OscError):
+            controls.touch(name, "a dog")
     assert controls.snapshot().requests(voice, "v", "r", None)[0].words is None
 
 

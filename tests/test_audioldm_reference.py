@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import parts
 import pytest
 from audioldm_files import networks, published, stirred, tokenizer_files, write_checkpoint
 from tiny import assert_sentence
@@ -23,11 +23,14 @@ from vocaldm_live.reference.engine import ReferenceEngine
 from vocaldm_live.reference.original import INSTALL, original
 from vocaldm_live.sound.audio import Sound
 
-INSTALLED = all(importlib.util.find_spec(name) for name in ("audioldm", "einops", "progressbar"))
-needs_package = pytest.mark.skipif(
-    not INSTALLED and not os.environ.get("VOCALDM_CI"),
-    reason=f"the package audioldm is not installed: {INSTALL}",
-)
+PACKAGES = ("audioldm", "einops", "progressbar")
+
+
+@pytest.fixture(scope="module")
+def authors_program() -> None:
+    """Ends the test where the authors' program is not installed."""
+    if not all(importlib.util.find_spec(name) for name in PACKAGES):
+        parts.missing(f"the package audioldm is not installed: {INSTALL}")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def voice() -> Sound:
     return Sound((0.3 * np.sin(2 * np.pi * 200 * times * (1 + times))).astype(np.float32), 48000)
 
 
-@needs_package
+@pytest.mark.usefixtures("authors_program")
 def test_clips_are_the_authors_programs_clips(preset: Preset) -> None:
     own, reference = Engine(preset, "cpu"), ReferenceEngine(preset, "cpu")
     for change in (
@@ -58,7 +61,7 @@ def test_clips_are_the_authors_programs_clips(preset: Preset) -> None:
         assert np.abs(ours - other).max() > 1e-2, "nothing of the latent is heard"
 
 
-@needs_package
+@pytest.mark.usefixtures("authors_program")
 def test_what_the_reference_cannot_do_is_said(preset: Preset) -> None:
     reference = ReferenceEngine(preset, "cpu")
     for change, said in (({"steps": 30}, "divides 1000"), ({"sampler": "deis"}, "ddim")):
@@ -79,7 +82,7 @@ def test_without_the_package_one_sentence_says_how_to_get_it() -> None:
     assert INSTALL in done.stderr and "RequestError" in done.stderr
 
 
-@needs_package
+@pytest.mark.usefixtures("authors_program")
 def test_every_tensor_of_the_authors_networks_has_a_name_of_ours() -> None:
     from vocaldm_live.checkpoints.audioldm_keys import unet_key
 

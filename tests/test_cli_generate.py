@@ -16,11 +16,6 @@ from tiny import make_tiny_preset
 from vocaldm_live.engine.engine import Engine
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_preset(tmp_path_factory.mktemp("presets"))
-
-
 @pytest.fixture
 def voice(tmp_path: Path) -> Path:
     return write_gesture(tmp_path / "my whoosh.wav")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_deliver_history import publish
+from recipes import publish
 from tiny import assert_sentence
 
 from vocaldm_live.cli import main

@@ -13,14 +13,8 @@ import pytest
 import soundfile
 import torch
 from cli_helpers import gesture, run, visible, write_gesture
-from tiny import make_tiny_preset
 
 from vocaldm_live.deliver import outbox
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_preset(tmp_path_factory.mktemp("presets"))
 
 
 @pytest.fixture

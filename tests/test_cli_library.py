@@ -15,11 +15,6 @@ from tiny import make_tiny_preset
 from vocaldm_live.deliver.recipe import read_recipe
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_preset(tmp_path_factory.mktemp("presets"))
-
-
 @pytest.fixture
 def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("vocaldm_live.commands.library.libraries_folder", lambda: tmp_path / "libraries")

@@ -10,26 +10,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from daemons import Running, voice
+from daemons import Running, voice, write_settings
 from osc_peers import Peer
 from tiny import assert_sentence, make_tiny_preset
 
 from vocaldm_live.cli import main
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     make_tiny_preset(tmp_path / "presets", "one")
-    settings = {
-        "preset": "one",
-        "device": "cpu",
-        "microphone": {"enabled": False},
-        "folders": {name: str(tmp_path / name) for name in ("outbox", "inbox", "state")},
-        "osc": {"port": 0, "query": False},
-    }
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
+    write_settings(tmp_path)
     return tmp_path
 
 
@@ -40,7 +31,7 @@ def running(place: Path) -> Iterator[Running]:
 
 
 def test_it_says_where_it_is_and_stops_when_asked(place: Path, running: Running) -> None:
-    port = int(running.until("OSC at").split(":")[1].split(",")[0])
+    port = running.port()
     running.until("Warm after")
     peer = Peer(port)
     peer.send("subscribe", 0, 600.0)
@@ -65,8 +56,7 @@ def test_interrupting_while_it_loads_is_no_error(running: Running) -> None:
 
 @pytest.mark.slow
 def test_a_second_one_on_the_port_says_so(place: Path, running: Running) -> None:
-    port = running.until("OSC at").split(":")[1].split(",")[0]
-    with Running(place, "--port", port) as second:
+    with Running(place, "--port", str(running.port())) as second:
         assert_sentence(second.until("another vocaldm live"))
         assert second.process.wait(60) == 1
 

@@ -11,15 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 from cli_helpers import run, visible
-from tiny import assert_sentence, make_tiny_preset
+from tiny import assert_sentence
 
 from vocaldm_live.commands import doctor
 from vocaldm_live.commands.doctor_live import look_at_live
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_preset(tmp_path_factory.mktemp("presets"))
 
 
 @pytest.fixture
@@ -180,4 +175,13 @@ def test_bench_live_accounts_for_the_way_to_ready(capsys: pytest.CaptureFixture[
     found = report["ms"]
     assert said.code == 0 and report["gestures"] == 3 and report["pings"]["idle"] > 20
     assert found["total"]["p50"] >= found["engine"]["p50"] > 0 and found["busy"]["p50"] > 0
+    assert report["vocoder"] is None
     assert run(capsys, "bench", "live", "--gestures", 0).code == 2
+
+
+def test_bench_live_with_another_vocoder(capsys: pytest.CaptureFixture[str], tiny: Path) -> None:
+    asked = ("bench", "live", "--preset", tiny, "--seconds", 0.3, "--gestures", 1)
+    said = run(capsys, *asked, "--vocoder", "griffin-lim")
+    assert said.code == 0 and "1 gestures of 0.3 s with tiny and griffin-lim" in said.out
+    said = run(capsys, *asked, "--vocoder", "nobody")
+    assert said.code == 1 and said.is_one_sentence() and "nobody" in said.err

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import builtins
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_helpers import run
+from cli_helpers import Said, run
 from trays import application
 
 import vocaldm_live
 
 
+@pytest.fixture
+def tray(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """A function that runs `vocaldm tray` with settings of the test's own, which say nothing."""
+    settings = tmp_path / "mine.yaml"
+    settings.touch()
+    return lambda *more: run(capsys, "tray", "--settings", settings, *more)
+
+
 def test_without_pyside6_it_says_how_to_install_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tray: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__
 
@@ -30,38 +39,33 @@ def test_without_pyside6_it_says_how_to_install_it(
     for name in [name for name in sys.modules if name.startswith("vocaldm_live.tray")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(builtins, "__import__", absent)
-    (tmp_path / "mine.yaml").touch()
-    said = run(capsys, "tray", "--settings", tmp_path / "mine.yaml")
+    said = tray()
     assert said.code == 2 and said.is_one_sentence() and 'pip install "PySide6-Essentials' in said.err
 
 
-def test_without_a_screen_it_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_screen_it_says_so(tray: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:
     application()
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
-    (tmp_path / "mine.yaml").touch()
-    said = run(capsys, "tray", "--settings", tmp_path / "mine.yaml")
+    said = tray()
     assert said.code == 2 and said.is_one_sentence() and "screen" in said.err
 
 
 def test_a_pyside6_that_would_crash_is_turned_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tray: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application()
     from vocaldm_live.tray import app
 
     assert not app.loses_none()
     monkeypatch.setattr(app, "loses_none", lambda: True)
-    (tmp_path / "mine.yaml").touch()
-    said = run(capsys, "tray", "--settings", tmp_path / "mine.yaml")
+    said = tray()
     assert said.code == 2 and said.is_one_sentence() and "install another with" in said.err
 
 
 def test_it_goes_where_the_daemons_settings_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tray: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application()
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
@@ -69,8 +73,7 @@ def test_it_goes_where_the_daemons_settings_say(
     from vocaldm_live.tray import app
 
     monkeypatch.setattr(app, "run", lambda *given: asked.append(given) or 0)
-    settings = tmp_path / "mine.yaml"
-    settings.write_text("osc:\n  host: 0.0.0.0\n  port: 9876\n  token: secret\n")
-    assert run(capsys, "tray", "--settings", settings).code == 0
-    assert run(capsys, "tray", "--settings", settings, "--host", "studio.local", "--port", 9000).code == 0
+    (tmp_path / "mine.yaml").write_text("osc:\n  host: 0.0.0.0\n  port: 9876\n  token: secret\n")
+    assert tray().code == 0
+    assert tray("--host", "studio.local", "--port", 9000).code == 0
     assert [one[:3] for one in asked] == [("127.0.0.1", 9876, "secret"), ("studio.local", 9000, "secret")]

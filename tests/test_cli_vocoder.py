@@ -89,6 +89,43 @@ def test_an_imported_vocoder_plays_and_its_recipe_makes_the_clip_again(
     assert said.code == 2 and said.is_one_sentence() and "leave out --vocoder" in said.err
 
 
+def test_an_edit_takes_another_vocoder_and_its_recipe_makes_it_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path, voice: Path
+) -> None:
+    asked = ("edit", "vary", voice, "--preset", tiny, "--json", "--out", tmp_path / "out")
+    own, _ = clip_of(run(capsys, *asked))
+    other, recipe = clip_of(run(capsys, *asked, "--vocoder", "griffin-lim"))
+    assert own.shape == other.shape and not np.array_equal(own, other)
+    assert json.loads(recipe.read_text())["vocoder"] == "griffin-lim"
+    again, _ = clip_of(
+        run(capsys, "generate", "--recipe", recipe, "--preset", tiny, "--json", "--out", tmp_path / "again")
+    )
+    np.testing.assert_array_equal(again, other)
+    said = run(capsys, *asked, "--vocoder", "nobody")
+    assert said.code == 1 and said.is_one_sentence() and "nobody" in said.err
+
+
+def test_clips_name_the_vocoder_and_its_licence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path, files: Path, voice: Path
+) -> None:
+    made = tmp_path / "other"
+    told = "MIT, its authors"
+    run(capsys, "presets", "vocoder", files / "generator.pt", "--out", made, "--licence", told)
+    asked = ("generate", voice, "--preset", tiny, "--json", "--out", tmp_path / "out")
+
+    def inside(*more: object) -> str:
+        _, recipe = clip_of(run(capsys, *asked, *more))
+        return recipe.with_suffix(".wav").read_bytes().decode("latin-1")
+
+    own = inside()
+    assert "Nobody: the weights are random numbers" in own and "Vocoder" not in own
+    other = inside("--vocoder", made)
+    assert "Vocoder generator (generator.pt, sha256 " in other and f"): {told}" in other
+    assert "Nobody: the weights are random numbers" in other
+    assert "Vocoder of the preset house: Apache-2.0" in inside("--vocoder", "house")
+    assert "Vocoder" not in inside("--vocoder", "griffin-lim").replace('"vocoder', "")
+
+
 def test_griffin_lim_and_the_presets_own_name(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path, voice: Path
 ) -> None:

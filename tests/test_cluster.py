@@ -22,6 +22,7 @@ from tiny import assert_sentence, make_tiny_preset
 from vocaldm_live.checkpoints.preset import Preset, read_preset
 from vocaldm_live.checkpoints.vocoders import resolve_vocoder
 from vocaldm_live.cluster.engine import Link, RemoteEngine, link_to, open_engine
+from vocaldm_live.engine.candidates import best_of
 from vocaldm_live.engine.engine import Cancelled, Engine
 from vocaldm_live.engine.request import Anchor, Progress, Request
 from vocaldm_live.errors import ClusterError, RequestError, SoundError
@@ -29,6 +30,7 @@ from vocaldm_live.sound.audio import Sound
 
 RATE = 16000
 LONG: dict[str, Any] = {"steps": 60, "duration": 5.0}
+LONGER: dict[str, Any] = {"steps": 100, "duration": 30.0}  # for requests that nobody waits for to their end
 
 
 def gesture(seconds: float = 0.5, pitch: float = 220.0) -> Sound:
@@ -126,7 +128,7 @@ def test_a_clip_of_the_cluster_is_the_clip_of_this_machine(
     )
     own = Engine(preset, "cpu").generate(request)
     assert np.abs(clip.samples - own.samples).max() < 1e-4
-    assert (clip.sample_rate, clip.request.seed, clip.level_db) == (remote.sample_rate, 5, own.level_db)
+    assert (clip.sample_rate, clip.request.seed, clip.level_db) == (own.sample_rate, 5, own.level_db)
     assert heard == [(0, len(clip.samples), len(clip.samples))]
     assert told and {one.id for one in told} == {"one"}
     assert all(clip.timings_ms[stage] > 0.0 for stage in ("encode", "sample", "decode"))
@@ -141,7 +143,7 @@ def test_example_words_and_library_come_along(remote: RemoteEngine, preset: Pres
     assert np.allclose(embedding, own.embedding(gesture()), atol=1e-5)
 
     class Find:
-        encoder = preset.header.parts.encoder.sha256 if preset.header.parts.encoder else ""
+        encoder = tower = preset.header.parts.encoder.sha256 if preset.header.parts.encoder else ""
 
         def __call__(self, embedding: np.ndarray) -> Anchor:
             return Anchor(embedding[::-1].copy(), "library", ("a.wav",))
@@ -153,6 +155,30 @@ def test_example_words_and_library_come_along(remote: RemoteEngine, preset: Pres
         clip = remote.generate(request)
         assert np.abs(clip.samples - own.generate(request).samples).max() < 1e-3
     assert isinstance(clip.request.anchor, Anchor) and clip.request.anchor.nearest == ("a.wav",)
+
+
+def test_the_most_alike_of_some_candidates_is_the_one_this_machine_would_choose(
+    remote: RemoteEngine, preset: Preset
+) -> None:
+    request = Request(gesture(), seed=3, steps=4)
+    chosen, own = (best_of(engine, request, 3) for engine in (remote, Engine(preset, "cpu")))
+    assert chosen.request.seed == own.request.seed
+    assert chosen.notes == own.notes and "likeness" in chosen.notes[-1]
+    assert remote.rate_of(request) == chosen.sample_rate
+
+
+def test_a_library_that_was_indexed_by_another_encoder_is_refused(remote: RemoteEngine) -> None:
+    class Other:
+        encoder, tower = "0" * 64, remote.preset.header.parts.encoder.sha256  # type: ignore[union-attr]
+
+        def __call__(self, embedding: np.ndarray) -> Anchor:
+            raise AssertionError("nothing is to be looked for")
+
+    with pytest.raises(RequestError) as caught:
+        remote.generate(Request(gesture(), anchor=Other()))
+    assert_sentence(str(caught.value))
+    clip = remote.generate(Request(gesture(), anchor=Other(), like_weight=0.0))
+    assert clip.request.anchor is None
 
 
 def test_what_cannot_be_made_is_refused_in_a_sentence(remote: RemoteEngine) -> None:
@@ -218,7 +244,7 @@ def test_designers_who_ask_at_once_share_a_batch(remote: RemoteEngine, link: Lin
 
 def test_cancel_reaches_the_worker(remote: RemoteEngine, link: Link) -> None:
     until(lambda: all_free(link))
-    asked = Asked(remote, Request(gesture(), **LONG))
+    asked = Asked(remote, Request(gesture(), **LONGER))
     until(lambda: asked.samples)
     asked.stop.set()
     assert isinstance(asked.wait(), Cancelled)
@@ -248,7 +274,7 @@ def test_a_worker_that_is_killed_while_it_makes_a_clip_costs_no_clip(
 
 def test_nothing_of_it_listens_beyond_loopback(cluster: Served) -> None:
     if not Path("/proc/net/tcp").is_file():
-        pytest.skip("this system does not tell by files who listens")
+        pytest.skip("who listens is told in /proc")
     group = {
         int(entry.name)
         for entry in Path("/proc").iterdir()
@@ -301,7 +327,7 @@ def test_a_cluster_that_goes_is_one_sentence_and_the_laptop_goes_on(
 ) -> None:
     """The last test here, for it ends the cluster."""
     until(lambda: all_free(link))
-    asked = Asked(remote, Request(gesture(), **LONG))
+    asked = Asked(remote, Request(gesture(), **LONGER))
     until(lambda: asked.samples)
     assert cluster.end() == 0
     error = asked.wait()

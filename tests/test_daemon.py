@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from daemons import make, voice
+from daemons import make, started, voice
 from osc_peers import Peer
 from tiny import assert_sentence, make_tiny_preset
 
@@ -23,27 +23,10 @@ from vocaldm_live.sound.audio import read_sound
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    make_tiny_preset(tmp_path / "presets", "one")
-    return tmp_path
-
-
-@pytest.fixture
 def daemon(place: Path) -> Iterator[Daemon]:
-    made = make(place)
-    made.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def peer(daemon: Daemon) -> Iterator[Peer]:
-    made = Peer(daemon.server.port)
-    made.send("subscribe", 0, 600.0)
-    made.until("state/end")
-    yield made
-    made.close()
+    """A daemon that may still be loading its preset when the first commands come."""
+    with started(place, warm=False) as made:
+        yield made
 
 
 def test_a_new_subscriber_learns_the_whole_state(daemon: Daemon) -> None:
@@ -250,13 +233,15 @@ def test_stopping_leaves_no_part_and_no_thread(place: Path) -> None:
     peer.wait("accepted")
     daemon.warm.wait(60)
     daemon.close(finish=False)
+
+    def left() -> set[str]:
+        names = {thread.name for thread in threading.enumerate()} - before
+        return {name for name in names if "sketch" not in name}
+
     deadline = time.monotonic() + 20
-    while {thread.name for thread in threading.enumerate()} - before and time.monotonic() < deadline:
+    while left() and time.monotonic() < deadline:
         time.sleep(0.05)
-    left = {
-        name for name in {thread.name for thread in threading.enumerate()} - before if "sketch" not in name
-    }
-    assert not left
+    assert left() == set()
     assert not list(place.rglob("*.part*"))
     peer.close()
 
@@ -269,11 +254,9 @@ def test_a_second_daemon_says_so(place: Path, daemon: Daemon) -> None:
 
 
 def test_an_unknown_preset_is_told(place: Path) -> None:
-    daemon = make(place, preset="nothing")
-    daemon.start()
-    assert daemon.warm.wait(60) and daemon.failed is not None
-    assert_sentence(daemon.failed)
-    daemon.close()
+    with started(place, preset="nothing") as daemon:
+        assert daemon.failed is not None
+        assert_sentence(daemon.failed)
 
 
 def test_samples_come_over_osc_as_they_lie_in_the_file(place: Path, daemon: Daemon) -> None:
@@ -334,15 +317,12 @@ def test_a_clip_that_is_cancelled_sends_no_more_samples(place: Path, daemon: Dae
 
 
 def test_oscquery_shows_the_sliders(place: Path) -> None:
-    daemon = make(place, **{"osc.query": True, "osc.query_port": 0})
-    daemon.start()
-    assert daemon.warm.wait(60) and daemon.query is not None
-    with urllib.request.urlopen(
-        f"http://127.0.0.1:{daemon.query.port}/vocaldm/param/steps", timeout=20
-    ) as answer:
-        node = json.load(answer)
+    with started(place, **{"osc.query": True, "osc.query_port": 0}) as daemon:
+        assert daemon.query is not None
+        address = f"http://127.0.0.1:{daemon.query.port}/vocaldm/param/steps"
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            node = json.load(answer)
     assert node["VALUE"] == [2] and node["RANGE"] == [{"MIN": 1, "MAX": 100}]
-    daemon.close()
 
 
 def test_a_recipe_in_the_outbox_opens_no_other_folder(place: Path, daemon: Daemon, peer: Peer) -> None:

@@ -9,36 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from daemons import make, voice
+from daemons import started, voice
 from osc_peers import Peer
-from tiny import assert_sentence, make_tiny_preset
+from tiny import assert_sentence
 
 from vocaldm_live.daemon.daemon import Daemon
 from vocaldm_live.osc.table import entries
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    make_tiny_preset(tmp_path / "presets", "one")
-    return tmp_path
-
-
-@pytest.fixture
 def daemon(place: Path) -> Iterator[Daemon]:
-    made = make(place)
-    made.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def peer(daemon: Daemon) -> Iterator[Peer]:
-    made = Peer(daemon.server.port)
-    made.send("subscribe", 0, 600.0)
-    made.until("state/end")
-    yield made
-    made.close()
+    """A daemon that may still be loading its preset when the first commands come."""
+    with started(place, warm=False) as made:
+        yield made
 
 
 def recipe(path: str) -> dict[str, object]:

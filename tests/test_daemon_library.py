@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_helpers import write_gesture
-from daemons import make, voice
+from daemons import voice
 from osc_peers import Peer
 from tiny import assert_sentence, make_tiny_preset
 
 from vocaldm_live.checkpoints.preset import read_preset
-from vocaldm_live.daemon.daemon import Daemon
 from vocaldm_live.library.build import build
 from vocaldm_live.library.ears import EncoderEars
 from vocaldm_live.library.places import index_of
@@ -42,24 +40,6 @@ def place(presets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def index(sounds: Path, where: Path, presets: Path) -> Path:
     build(sounds, where, EncoderEars(read_preset(presets / "presets" / "one")), print, workers=1)
     return where
-
-
-@pytest.fixture
-def daemon(place: Path) -> Iterator[Daemon]:
-    made = make(place)
-    made.start()
-    assert made.warm.wait(60)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def peer(daemon: Daemon) -> Iterator[Peer]:
-    made = Peer(daemon.server.port)
-    made.send("subscribe", 0, 600.0)
-    made.until("state/end")
-    yield made
-    made.close()
 
 
 def page(peer: Peer, id_: str) -> tuple[list[Any], list[list[Any]]]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import make, voice
+from daemons import voice
 from osc_peers import Peer
-from tiny import make_tiny_preset
 
 from vocaldm_live.daemon.daemon import Daemon
 
@@ -31,20 +29,9 @@ def handles() -> int:
     return len(list((PROCESS / "fd").iterdir()))
 
 
-@pytest.fixture
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    monkeypatch.chdir(tmp_path)
-    make_tiny_preset(tmp_path / "presets", "one")
-    made = make(tmp_path)
-    made.start()
-    assert made.warm.wait(60)
-    yield made
-    made.close()
-
-
 @pytest.mark.skipif(not PROCESS.is_dir(), reason="memory and file handles are counted in /proc")
-def test_hundreds_of_clips_leave_nothing_behind(tmp_path: Path, daemon: Daemon) -> None:
-    paths = [str(voice(tmp_path / "files" / f"{n}.wav", 0.2 + 0.1 * n, n)) for n in range(5)]
+def test_hundreds_of_clips_leave_nothing_behind(place: Path, daemon: Daemon) -> None:
+    paths = [str(voice(place / "files" / f"{n}.wav", 0.2 + 0.1 * n, n)) for n in range(5)]
     before, open_before, threads = 0, 0, 0
     for number in range(CLIPS):
         # Every client comes, asks for a clip with its samples, and goes; every tenth just lets its lease lapse.
@@ -69,7 +56,7 @@ def test_hundreds_of_clips_leave_nothing_behind(tmp_path: Path, daemon: Daemon) 
                 break
             threading.Event().wait(0.05)
     print(f"{CLIPS} clips: {before / 1e6:.0f} MB after {SETTLED}, {grown / 1e6:+.1f} MB at the end")
-    assert len(list((tmp_path / "outbox").glob("*.wav"))) == CLIPS == len(daemon.session.history.entries())
+    assert len(list((place / "outbox").glob("*.wav"))) == CLIPS == len(daemon.session.history.entries())
     assert len(daemon.server.leases) == 0
     assert threading.active_count() <= threads and handles() <= open_before
     assert grown < 0.02 * before

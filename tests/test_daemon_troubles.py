@@ -5,16 +5,17 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 import torch
-from daemons import make, voice
+from daemons import started, voice
 from disks import remount, small_disk
 from osc_peers import Peer
-from tiny import assert_sentence, make_tiny_preset
+from tiny import assert_sentence
 from virtual_microphone import VirtualMicrophone
 
 import vocaldm_live
@@ -23,35 +24,19 @@ from vocaldm_live.daemon.daemon import Daemon
 DEMO = Path(vocaldm_live.__file__).parent / "demo" / "creature.wav"
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    make_tiny_preset(tmp_path / "presets", "one")
-    return tmp_path
-
-
-def started(place: Path, **changes: Any) -> tuple[Daemon, Peer]:
-    daemon = make(place, **changes)
-    daemon.start()
-    assert daemon.warm.wait(60)
-    peer = Peer(daemon.server.port)
-    peer.send("subscribe", 0, 600.0)
-    peer.wait("state/end")
-    return daemon, peer
-
-
-@pytest.fixture
-def running(place: Path) -> Iterator[tuple[Daemon, Peer]]:
-    daemon, peer = started(place)
-    yield daemon, peer
-    peer.close()
-    daemon.close()
+@contextmanager
+def watched(place: Path, **changes: Any) -> Iterator[tuple[Daemon, Peer]]:
+    """A daemon with settings of the test's own, and a client."""
+    with started(place, **changes) as daemon, Peer(daemon.server.port) as peer:
+        peer.subscribe(0, 600.0)
+        yield daemon, peer
 
 
 def test_a_full_disk_keeps_clips_until_there_is_room(place: Path) -> None:
     path = voice(place / "files" / "hit.wav", 1.0)
-    with small_disk(place / "disk", "1m") as disk:
-        daemon, peer = started(place, **{"folders.outbox": str(disk / "outbox")})
+    disk = place / "disk"
+    outbox = {"folders.outbox": str(disk / "outbox")}
+    with small_disk(disk, "1m"), watched(place, **outbox) as (daemon, peer):
         made: list[str] = []
         for number in range(40):
             peer.send("generate", f"r{number}", str(path))
@@ -71,21 +56,17 @@ def test_a_full_disk_keeps_clips_until_there_is_room(place: Path) -> None:
         assert late[0] == failed[1] and soundfile.info(late[2]).frames > 1000
         found = {str(entry.path) for entry in daemon.session.history.entries()}
         assert found == {*made, late[2]} == {str(clip) for clip in (disk / "outbox").glob("*.wav")}
-        peer.close()
-        daemon.close()
 
 
 def test_an_outbox_on_a_disk_that_becomes_read_only(place: Path) -> None:
     path = voice(place / "files" / "hit.wav")
-    with small_disk(place / "disk", "4m") as disk:
-        daemon, peer = started(place, **{"folders.outbox": str(disk)})
+    disk = place / "disk"
+    with small_disk(disk, "4m"), watched(place, **{"folders.outbox": str(disk)}) as (_, peer):
         remount(disk, "ro")
         peer.send("generate", "a", str(path))
         assert_sentence(peer.wait("failed")[1])
         remount(disk, "rw")
         assert peer.wait("ready")[0] == "a"
-        peer.close()
-        daemon.close()
 
 
 def test_an_inbox_that_takes_no_file_still_gives_its_sounds(place: Path) -> None:
@@ -94,23 +75,20 @@ def test_an_inbox_that_takes_no_file_still_gives_its_sounds(place: Path) -> None
         voice(disk / "knock.wav")
         (disk / "broken.wav").write_bytes(b"RIFF nothing")
         remount(disk, "ro")
-        daemon, peer = started(place, **{"folders.inbox": str(disk)})
-        if not any(name == "ready" for name, _ in peer.heard):
-            peer.wait("ready")
-        time.sleep(3.0)
-        peer.send("ping", "x")
-        peer.wait("pong")
-        names = [name for name, _ in peer.heard]
-        assert names.count("ready") == 1 and names.count("refused") <= 1
-        remount(disk, "rw")
-        voice(disk / "second.wav", seed=3)
-        assert "second" in Path(peer.wait("ready")[2]).name
-        peer.close()
-        daemon.close()
+        with watched(place, **{"folders.inbox": str(disk)}) as (_, peer):
+            if not any(name == "ready" for name, _ in peer.heard):
+                peer.wait("ready")
+            time.sleep(3.0)
+            peer.send("ping", "x")
+            peer.wait("pong")
+            names = [name for name, _ in peer.heard]
+            assert names.count("ready") == 1 and names.count("refused") <= 1
+            remount(disk, "rw")
+            voice(disk / "second.wav", seed=3)
+            assert "second" in Path(peer.wait("ready")[2]).name
 
 
-def test_an_outbox_that_is_deleted_is_made_again(place: Path, running: tuple[Daemon, Peer]) -> None:
-    _, peer = running
+def test_an_outbox_that_is_deleted_is_made_again(place: Path, peer: Peer) -> None:
     path = voice(place / "files" / "hit.wav")
     for name in ("a", "b"):
         peer.send("generate", name, str(path))
@@ -119,9 +97,8 @@ def test_an_outbox_that_is_deleted_is_made_again(place: Path, running: tuple[Dae
 
 
 def test_memory_that_runs_out_costs_one_clip(
-    place: Path, running: tuple[Daemon, Peer], monkeypatch: pytest.MonkeyPatch
+    place: Path, daemon: Daemon, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon, peer = running
     path = voice(place / "files" / "hit.wav")
     engine: Any = daemon.session.jobs.engine
 
@@ -139,9 +116,8 @@ def test_memory_that_runs_out_costs_one_clip(
 
 
 def test_a_fault_in_the_network_costs_one_clip(
-    place: Path, running: tuple[Daemon, Peer], monkeypatch: pytest.MonkeyPatch
+    place: Path, daemon: Daemon, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon, peer = running
     path = voice(place / "files" / "hit.wav")
     engine: Any = daemon.session.jobs.engine
     with monkeypatch.context() as patched:
@@ -153,18 +129,15 @@ def test_a_fault_in_the_network_costs_one_clip(
 
 
 @pytest.mark.slow
-def test_a_microphone_that_goes_while_it_records(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with VirtualMicrophone() as microphone:
-        for name, value in microphone.environment.items():
-            monkeypatch.setenv(name, value)
-        daemon, peer = started(place, **{"microphone.enabled": True, "microphone.device": "pulse"})
+def test_a_microphone_that_goes_while_it_records(place: Path, cable: VirtualMicrophone) -> None:
+    with watched(place, **{"microphone.enabled": True, "microphone.device": "pulse"}) as (_, peer):
         if not any(name == "mic/ok" and values[1] for name, values in peer.heard):
             peer.wait("mic/ok")
-        microphone.play(DEMO)
+        cable.play(DEMO)
         peer.send("record", 1)
         assert peer.wait("recording") == [1]
         time.sleep(0.5)
-        microphone.unplug()
+        cable.unplug()
         assert_sentence(peer.wait("mic/lost", 30.0)[0])
         # What was said until then is a gesture like any other.
         assert peer.wait("heard")[1] == "microphone"
@@ -172,14 +145,12 @@ def test_a_microphone_that_goes_while_it_records(place: Path, monkeypatch: pytes
         peer.wait("ready")
         peer.send("generate", "file", str(voice(place / "files" / "hit.wav")))
         peer.wait("done")
-        microphone.plug()
+        cable.plug()
         peer.wait("mic/ok", 40.0)
-        microphone.play(DEMO)
+        cable.play(DEMO)
         time.sleep(0.3)
         peer.send("record", 1)
         time.sleep(0.8)
         peer.send("record", 0)
         assert peer.wait("heard")[1] == "microphone"
         peer.wait("ready")
-        peer.close()
-        daemon.close()

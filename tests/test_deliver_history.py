@@ -11,48 +11,24 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+from disks import small_disk
+from recipes import FRAMES, RECIPE, publish
 from tiny import assert_sentence
 
 from vocaldm_live.deliver.gestures import Gestures
 from vocaldm_live.deliver.history import Entry, History
 from vocaldm_live.deliver.leftovers import sweep
 from vocaldm_live.deliver.outbox import Outbox
-from vocaldm_live.deliver.recipe import Recipe
 from vocaldm_live.errors import DeliveryError, RequestError
 from vocaldm_live.sound.audio import Sound
 
-soundfile = pytest.importorskip("soundfile")
-
-RECIPE = Recipe(
-    program_version="0.1.0",
-    preset="house",
-    preset_sha256="a" * 64,
-    imitation="voices/whoosh.wav",
-    imitation_sha256="b" * 64,
-    seed=7,
-    steps=8,
-    guidance=2.5,
-    follow=1.0,
-    sampler="ddim",
-    eta=0.0,
-    tail=0.25,
-    device="cpu",
-    created="2026-01-31T12:00:00+00:00",
-)
-FRAMES = 24000
 KILLS = int(os.environ.get("VOCALDM_KILLS", "25"))  # 100 take some minutes
-
-
-def publish(folder: Path, seed: int = 7, title: str = "Whoosh", **changes: Any) -> tuple[Path, Path]:
-    samples = (0.3 * np.sin(np.arange(FRAMES) / 20)).astype(np.float32)
-    clip = Outbox(folder).publish(samples, 48000, replace(RECIPE, seed=seed, **changes), title)
-    return clip.path, clip.recipe_path
 
 
 def fill(history: History, folder: Path) -> list[Entry]:
@@ -302,11 +278,7 @@ def test_parts_of_dead_processes_go_and_strangers_stay(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_disk_is_told_and_what_was_finished_stays(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]).returncode:
-        pytest.skip("this system does not let a test mount a small disk")
-    try:
+    with small_disk(tmp_path / "disk") as disk:
         made: list[Path] = []
         with pytest.raises(DeliveryError, match="full") as caught:
             for seed in range(20):
@@ -319,8 +291,6 @@ def test_a_full_disk_is_told_and_what_was_finished_stays(tmp_path: Path) -> None
         (disk / "latest.json").unlink()
         shutil.move(made[0], tmp_path / "moved.wav")
         assert publish(disk, 50)[0].is_file()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_an_outbox_that_was_deleted_is_made_again(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pytest
+import parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from vocaldm_live.deliver.metadata import ClipMetadata, ascii_text, bext_chunk, 
 from vocaldm_live.deliver.ucs import make_name
 from vocaldm_live.deliver.wave import encode_wave
 
-wavinfo = pytest.importorskip("wavinfo")
+wavinfo = parts.package("wavinfo")
 
 
 def metadata(**changes: Any) -> ClipMetadata:

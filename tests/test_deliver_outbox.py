@@ -6,11 +6,15 @@ import errno
 import json
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import parts
 import pytest
+import recipes
+import soundfile
 
 from vocaldm_live.deliver.outbox import Outbox, PublishedClip
 from vocaldm_live.deliver.recipe import Recipe, read_recipe
@@ -18,26 +22,8 @@ from vocaldm_live.deliver.ucs import parse_name
 from vocaldm_live.deliver.wave import fade_ends
 from vocaldm_live.errors import DeliveryError, RequestError
 
-soundfile = pytest.importorskip("soundfile")
-wavinfo = pytest.importorskip("wavinfo")
-
-RECIPE = Recipe(
-    program_version="0.1.0",
-    preset="house",
-    preset_sha256="a" * 64,
-    imitation="voices/whoosh.wav",
-    imitation_sha256="b" * 64,
-    seed=7,
-    steps=8,
-    guidance=2.5,
-    follow=1.0,
-    sampler="ddim",
-    eta=0.0,
-    tail=0.25,
-    device="cpu",
-    created="2026-01-31T12:00:00+00:00",
-    notes=("A first note.",),
-)
+wavinfo = parts.package("wavinfo")
+RECIPE = replace(recipes.RECIPE, notes=("A first note.",))
 
 
 def sound(peak: float = 0.5, frames: int = 4800) -> np.ndarray:

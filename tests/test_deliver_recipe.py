@@ -11,29 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recipes import RECIPE
 
 from vocaldm_live.deliver.recipe import Recipe, current_time, pack_vector, parse_time, read_recipe
 from vocaldm_live.errors import RequestError
 
 
 def recipe(**changes: Any) -> Recipe:
-    values: dict[str, Any] = {
-        "program_version": "0.1.0",
-        "preset": "house",
-        "preset_sha256": "a" * 64,
-        "imitation": "voices/whoosh.wav",
-        "imitation_sha256": "b" * 64,
-        "seed": 7,
-        "steps": 8,
-        "guidance": 2.5,
-        "follow": 1.0,
-        "sampler": "ddim",
-        "eta": 0.0,
-        "tail": 0.25,
-        "device": "cpu",
-        "created": "2026-01-31T12:00:00+00:00",
-    }
-    return Recipe(**{**values, **changes})
+    return dataclasses.replace(RECIPE, **changes)
 
 
 def changed_json(**changes: Any) -> str:
@@ -61,6 +46,15 @@ def test_numpy_numbers_become_plain_ones() -> None:
     assert (written.seed, written.guidance, written.steps, written.follow) == (3, 2.5, 4, 1.0)
     assert type(written.seed) is int and type(written.guidance) is float and type(written.follow) is float
     assert Recipe.from_json(written.to_json()) == written
+
+
+def test_a_recipe_without_a_voice_reads_back() -> None:
+    written = recipe(imitation=None, imitation_sha256=None, duration=2.0, text="a bell")
+    assert json.loads(written.to_json())["imitation"] is None
+    assert Recipe.from_json(written.to_json()) == written
+    for wrong in ({"imitation": None}, {"imitation": None, "imitation_sha256": None, "duration": None}):
+        with pytest.raises(RequestError, match="imitation"):
+            recipe(**{"duration": 2.0, **wrong})
 
 
 OF_LIBRARIES = ("library", "nearest", "anchor")

@@ -8,13 +8,12 @@ import wave
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vocaldm_live.deliver.wave import LARGEST_RIFF, Chunk, encode_wave, fade_ends
 from vocaldm_live.errors import DeliveryError
-
-soundfile = pytest.importorskip("soundfile")
 
 
 def tone(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 from cli_helpers import run
-from daemons import make, voice
+from daemons import started, voice
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from osc_peers import Peer
@@ -29,33 +27,25 @@ NEWEST, TAKES = "VocalDM - insert newest clip.lua", "VocalDM - insert all variat
 
 
 @pytest.fixture(scope="module")
-def outbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def outbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a daemon wrote: one clip, three variations at a fixed seed, the same three again, then one refined."""
     place = tmp_path_factory.mktemp("reaper")
     make_tiny_preset(place / "presets", "one")
-    before = Path.cwd()
-    os.chdir(place)
-    daemon = make(place, **{"osc.query": False})
-    daemon.start()
-    try:
-        assert daemon.warm.wait(60)
-        peer = Peer(daemon.server.port)
-        peer.send("subscribe", 0, 600.0)
-        path = voice(place / "files" / "door knock.wav", 0.4)
-        peer.send("param/seed", 39)
-        peer.send("generate", "alone", str(path))
-        peer.wait("done")
-        peer.send("param/seed", 40)
-        peer.send("param/variations", 3)
-        peer.send("param/follow", 0.5)
-        for id in ("first", "second"):
-            peer.send("generate", id, str(path))
+    path = voice(place / "files" / "door knock.wav", 0.4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        with started(place) as daemon, Peer(daemon.server.port) as peer:
+            peer.subscribe(0, 600.0)
+            peer.send("param/seed", 39)
+            peer.send("generate", "alone", str(path))
             peer.wait("done")
-        peer.close()
-    finally:
-        daemon.close()
-        os.chdir(before)
-    yield place / "outbox"
+            peer.send("param/seed", 40)
+            peer.send("param/variations", 3)
+            peer.send("param/follow", 0.5)
+            for id in ("first", "second"):
+                peer.send("generate", id, str(path))
+                peer.wait("done")
+    return place / "outbox"
 
 
 @pytest.fixture

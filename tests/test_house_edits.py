@@ -12,9 +12,9 @@ import torch
 import vocaldm_live
 from vocaldm_live.checkpoints.places import resolve_preset
 from vocaldm_live.checkpoints.preset import read_preset
-from vocaldm_live.engine.canvas import model_gain
 from vocaldm_live.engine.engine import Engine
 from vocaldm_live.engine.request import Request
+from vocaldm_live.engine.scale import scale_of
 from vocaldm_live.measure.spectra import stft_magnitude
 from vocaldm_live.sound.audio import Sound, read_sound
 from vocaldm_live.sound.edit import Edit
@@ -63,7 +63,7 @@ def flux(samples: np.ndarray) -> np.ndarray:
 def test_the_kept_part_is_the_resynthesised_original(house: House) -> None:
     """VAE and vocoder alone, computed here without any edit, equal the result outside span and fades."""
     source, networks = house.clips["engine"], house.engine.modules
-    gain = model_gain(source.samples)
+    gain = scale_of(source.samples, house.engine.preset.header.parts.unet).gain
     with torch.inference_mode():
         mel = log_mel(torch.from_numpy(source.samples * np.float32(gain))[None], networks.geometry)
         frames = mel.shape[2]

@@ -273,9 +273,9 @@ def test_pages_go_on_where_the_last_one_ended(sounds: Path, index: Path) -> None
     assert scores == sorted(scores, reverse=True) and scores[0] == pytest.approx(1.0, abs=0.01)
     with pytest.raises(RequestError, match="1 or more"):
         search.find(pointing(4), 0)
-    mean = mean_vector(whole[:1])
+    mean = mean_vector([whole[0].vector])
     assert mean @ pointing(4) == pytest.approx(scores[0]) and np.linalg.norm(mean) == pytest.approx(1.0)
-    both = mean_vector([search.find(pointing(band), 1)[0] for band in (4, 7)])
+    both = mean_vector([search.find(pointing(band), 1)[0].vector for band in (4, 7)])
     assert both @ pointing(4) == pytest.approx(both @ pointing(7), abs=0.02) == pytest.approx(0.707, abs=0.02)
     search.close()
 

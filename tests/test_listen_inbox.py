@@ -7,13 +7,14 @@ import os
 import shutil
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from waiting import until
 
 from vocaldm_live.listen.finished import shortfall
 from vocaldm_live.listen.imitation import Imitation
@@ -33,14 +34,6 @@ def sound(seconds: float = 0.3, seed: int = 0) -> np.ndarray:
 def wav(path: Path, seconds: float = 0.3) -> Path:
     soundfile.write(path, sound(seconds), RATE)
     return path
-
-
-def until(true: Callable[[], Any]) -> None:
-    for _ in range(2000):
-        if true():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not happen within ten seconds")
 
 
 class Desk:

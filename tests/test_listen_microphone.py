@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import rooms
+from waiting import until
 
 from vocaldm_live.errors import SoundError
 from vocaldm_live.listen.backend import OnBlock
@@ -79,14 +80,6 @@ class Ears:
             backend=backend,
             **given,
         )
-
-
-def until(true: Callable[[], Any]) -> None:
-    for _ in range(2000):
-        if true():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not happen within ten seconds")
 
 
 def rests(microphone: Microphone, backend: FakeBackend) -> None:
@@ -201,6 +194,9 @@ def test_an_audition_that_was_stopped_is_not_waited_for(
     time.sleep(0.02)
     backend.play(voiced(2, 0.5, 2))
     until(lambda: ears.imitations)
+    rests(microphone, backend)
+    (heard,) = ears.imitations
+    assert heard.source == "microphone" and heard.sound.seconds == pytest.approx(0.5 + 0.25, abs=0.08)
 
 
 def test_overflows_are_counted(ears: Ears, opened: tuple[FakeBackend, Microphone]) -> None:

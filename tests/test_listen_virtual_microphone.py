@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import parts
 import pytest
+import waiting
 from virtual_microphone import VirtualMicrophone
 
 from vocaldm_live.listen.devices import MicrophoneError, list_devices
@@ -21,12 +22,7 @@ pytestmark = pytest.mark.slow
 DEMO = Path(__file__).resolve().parent.parent / "vocaldm_live" / "demo"
 
 
-def until(true: Callable[[], Any], seconds: float = 30) -> None:
-    for _ in range(int(seconds * 50)):
-        if true():
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"it did not happen within {seconds} seconds")
+until = partial(waiting.until, seconds=30.0)  # PulseAudio takes its time
 
 
 def envelope(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -70,17 +66,14 @@ class Ears:
 
 
 @pytest.fixture
-def cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualMicrophone]:
-    with VirtualMicrophone() as cable:
-        for name, value in cable.environment.items():
-            monkeypatch.setenv(name, value)
-        try:
-            found = list_devices(refresh=True)
-        except MicrophoneError as error:
-            parts.missing(str(error))
-        if not any(device.name == "pulse" for device in found):
-            parts.missing("PortAudio has no device pulse: the package libasound2-plugins is not installed")
-        yield cable
+def cable(cable: VirtualMicrophone) -> VirtualMicrophone:
+    try:
+        found = list_devices(refresh=True)
+    except MicrophoneError as error:
+        parts.missing(str(error))
+    if not any(device.name == "pulse" for device in found):
+        parts.missing("PortAudio has no device pulse: the package libasound2-plugins is not installed")
+    return cable
 
 
 @pytest.fixture

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import yaml
-from daemons import ROOT, Running
+from daemons import ROOT, Running, write_settings
 from osc_peers import Peer
 from programs import free_port, oscdump, pure_data
 from virtual_microphone import VirtualMicrophone
@@ -26,31 +24,19 @@ DEMO = Path(vocaldm_live.__file__).parent / "demo" / "creature.wav"
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, VirtualMicrophone]]:
-    settings = {
-        "preset": "house",
-        "device": "cpu",
-        "microphone": {"device": "pulse", "listen": True},
-        "folders": {name: str(tmp_path / name) for name in ("outbox", "inbox", "state")}
-        | {"allowed": [str(DEMO.parent)]},
-        "osc": {"port": 0, "query": False},
-    }
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
-    with VirtualMicrophone() as microphone:
-        for name, value in microphone.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("VOCALDM_PRESETS", str(ROOT / "presets"))
-        yield tmp_path, microphone
+def place(tmp_path: Path, cable: VirtualMicrophone, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_settings(tmp_path, DEMO.parent, preset="house", microphone={"device": "pulse", "listen": True})
+    monkeypatch.setenv("VOCALDM_PRESETS", str(ROOT / "presets"))
+    return tmp_path
 
 
-def test_from_the_voice_to_the_clip(place: tuple[Path, VirtualMicrophone]) -> None:
-    tmp_path, microphone = place
+def test_from_the_voice_to_the_clip(place: Path, cable: VirtualMicrophone) -> None:
     dump_port = free_port()
     with oscdump(dump_port) as dump:
-        with Running(tmp_path, "--log-json") as running:
-            port = int(running.until("OSC at").split(":")[1].split(",")[0])
+        with Running(place, "--log-json") as running:
+            port = running.port()
             running.until("Warm after")
-            with Peer(port) as peer, pure_data(tmp_path, port) as pd:
+            with Peer(port) as peer, pure_data(place, port) as pd:
                 peer.send("subscribe", 0, 600.0)
                 for _ in range(100):  # oscdump does not say when it listens
                     peer.send("subscribe", dump_port, 600.0)
@@ -60,7 +46,7 @@ def test_from_the_voice_to_the_clip(place: tuple[Path, VirtualMicrophone]) -> No
                 peer.wait("state/end")
                 pd.wait_for("state end")
                 time.sleep(2.0)  # the gate learns the room
-                player = microphone.play(DEMO)
+                player = cable.play(DEMO)
                 assert peer.wait("heard", 60.0)[1] == "microphone"
                 clip = Path(peer.wait("ready", 60.0)[2])
                 complete, rate = soundfile.read(clip, dtype="float32")
@@ -69,19 +55,18 @@ def test_from_the_voice_to_the_clip(place: tuple[Path, VirtualMicrophone]) -> No
                 assert str(clip) in seen and re.search(r"\bisissfs\b", seen)
                 # Pd opened the file at the moment of its `ready`.
                 assert int(pd.wait_for("loaded:").split()[-1]) == len(complete)
-            gesture = read_sound(next((tmp_path / "state" / "imitations").glob("*.wav")))
+            gesture = read_sound(next((place / "state" / "imitations").glob("*.wav")))
             followed = measure_following(gesture.at(rate).samples, complete, rate)
             assert followed.loudness_r is not None and followed.loudness_r > 0.8
             assert float(np.abs(complete).max()) > 0.005
             assert running.end(15) == 0
             assert not any("overflow" in line for line in running.lines)
-    assert os.listdir(tmp_path / "outbox")
+    assert os.listdir(place / "outbox")
 
 
-def test_fifty_clips_in_a_row_cost_no_sound(place: tuple[Path, VirtualMicrophone]) -> None:
-    tmp_path, _ = place
-    with Running(tmp_path) as running:
-        port = int(running.until("OSC at").split(":")[1].split(",")[0])
+def test_fifty_clips_in_a_row_cost_no_sound(place: Path) -> None:
+    with Running(place) as running:
+        port = running.port()
         running.until("Warm after")
         with Peer(port) as peer:
             peer.send("subscribe", 0, 600.0)

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import make, voice
+from daemons import started, voice
 from max_script import Script
 from osc_peers import message
 from pythonosc.osc_message import OscMessage
-from tiny import make_tiny_preset
 
 from vocaldm_live.daemon.daemon import Daemon
 
@@ -90,17 +89,6 @@ class Patch:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    monkeypatch.chdir(tmp_path)
-    make_tiny_preset(tmp_path / "presets", "one")
-    made = make(tmp_path)
-    made.start()
-    assert made.warm.wait(60)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def patch(daemon: Daemon) -> Iterator[Patch]:
     made = Patch(daemon.server.port)
     made.wait("state/end")
@@ -108,9 +96,9 @@ def patch(daemon: Daemon) -> Iterator[Patch]:
     made.close()
 
 
-def test_from_a_dropped_file_to_a_row_of_the_history(tmp_path: Path, patch: Patch) -> None:
+def test_from_a_dropped_file_to_a_row_of_the_history(place: Path, patch: Patch) -> None:
     assert [1, "set", "one plays."] in patch.shown and [6, "append", "one"] in patch.shown
-    patch.ask("generate", str(voice(tmp_path / "files" / "a hit.wav")))
+    patch.ask("generate", str(voice(place / "files" / "a hit.wav")))
     first = patch.wait("ready")
     assert any(one[:2] == [7, "shown"] for one in patch.shown)
     patch.wait("history/end")
@@ -128,23 +116,17 @@ def test_from_a_dropped_file_to_a_row_of_the_history(tmp_path: Path, patch: Patc
     assert patch.wait("liking") == [""]
     patch.ask("lock", 1)
     assert patch.wait("param/seed")[0] >= 0
-    patch.ask("generate", str(tmp_path / "nowhere.wav"))
+    patch.ask("generate", str(place / "nowhere.wav"))
     patch.wait("error")
     assert patch.shown[-1][:2] == [2, "set"] and patch.shown[-1][2].endswith(".")
 
 
-def test_the_scripts_find_a_daemon_that_was_started_again(
-    tmp_path: Path, daemon: Daemon, patch: Patch
-) -> None:
+def test_the_scripts_find_a_daemon_that_was_started_again(place: Path, daemon: Daemon, patch: Patch) -> None:
     port = daemon.server.port
     daemon.close()
     patch.until(lambda: [1, "set", "Not connected: start the daemon with vocaldm live."] in patch.shown)
-    again = make(tmp_path, **{"osc.port": port})
-    again.start()
-    try:
+    with started(place, warm=False, **{"osc.port": port}) as again:
         patch.wait("state/end")
         assert again.warm.wait(60)
         again.server.set_parameter("guidance", 1.25)
         assert patch.wait("param/guidance") == [1.25]
-    finally:
-        again.close()

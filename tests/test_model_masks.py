@@ -135,7 +135,7 @@ def test_windows_fill_everything_from_what_is_known(total: int) -> None:
 
 
 def test_inversion_finds_the_noise_that_leads_to_a_latent() -> None:
-    path = inversion_path(SCHEDULE, 12)
+    path = inversion_path(SCHEDULE, SCHEDULE.trailing_steps(12))
     noise = draw(7)
     clean = ddim(gaussian, noise, SCHEDULE, path)
     found = invert(gaussian, clean, draw(8), path)
@@ -149,7 +149,13 @@ def test_inversion_finds_the_noise_that_leads_to_a_latent() -> None:
 
 def test_inversion_ends_when_asked() -> None:
     with pytest.raises(Cancelled):
-        invert(gaussian, draw(7), draw(8), inversion_path(SCHEDULE, 4), cancelled=lambda: True)
+        invert(
+            gaussian,
+            draw(7),
+            draw(8),
+            inversion_path(SCHEDULE, SCHEDULE.trailing_steps(4)),
+            cancelled=lambda: True,
+        )
 
 
 def test_slerp_keeps_the_length_of_noise() -> None:

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import yaml
-from daemons import Running, voice
+from daemons import Running, voice, write_settings
 from hypothesis import given
 from hypothesis import strategies as st
 from panels import House, housed
@@ -514,22 +513,13 @@ def test_stopping_closes_pages_and_port(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.slow
 def test_the_command_says_where_the_panel_is_or_why_there_is_none(tmp_path: Path) -> None:
     make_tiny_preset(tmp_path / "presets", "one")
-    settings = {
-        "preset": "one",
-        "device": "cpu",
-        "microphone": {"enabled": False},
-        "folders": {name: str(tmp_path / name) for name in ("outbox", "inbox", "state")},
-        "osc": {"port": 0, "query": False},
-        "panel": {"port": 0},
-    }
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
+    write_settings(tmp_path, panel={"port": 0})
     with Running(tmp_path) as running:
         address = running.until("Panel at").split()[-1]
         with urllib.request.urlopen(address, timeout=30) as answer:
             assert "VocalDM" in answer.read().decode()
         running.until("Warm after")
-        settings["panel"] = {"port": int(address.rsplit(":", 1)[1].strip("/"))}
-        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
+        write_settings(tmp_path, panel={"port": int(address.rsplit(":", 1)[1].strip("/"))})
         with Running(tmp_path) as second:
             assert_sentence(second.until("The panel's port").removeprefix("vocaldm: "))
             second.until("Warm after")

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import yaml
-from daemons import Running, make, voice
+from daemons import Running, started, voice, write_settings
 from osc_peers import PLAIN
 from pd_peer import Twin
 from tiny import make_tiny_preset
@@ -26,20 +25,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    make_tiny_preset(tmp_path / "presets", "one")
-    make_tiny_preset(tmp_path / "presets", "two", seed=3)
-    return tmp_path
-
-
-@pytest.fixture
-def daemon(place: Path) -> Iterator[Daemon]:
-    made = make(place)
-    made.start()
-    assert made.warm.wait(60)
-    yield made
-    made.close()
+def place(place: Path) -> Path:
+    make_tiny_preset(place / "presets", "two", seed=3)
+    return place
 
 
 @pytest.fixture
@@ -206,18 +194,14 @@ def test_the_twin_finds_a_daemon_that_was_started_again(place: Path, daemon: Dae
     port = daemon.server.port
     daemon.close()
     twin.wait("status: connected 0", 10)
-    again = make(place, **{"osc.port": port})
-    again.start()
-    began = time.monotonic()
-    try:
+    with started(place, warm=False, **{"osc.port": port}) as again:
+        began = time.monotonic()
         twin.wait("status: connected 1", 60)
         twin.wait("event: state/end")
         print(f"heard again after {time.monotonic() - began:.1f} s")
         assert again.warm.wait(60)
         again.server.set_parameter("guidance", 1.25)
         twin.wait("event: param/guidance 1.25")
-    finally:
-        again.close()
 
 
 @pytest.mark.parametrize(
@@ -268,34 +252,24 @@ def test_a_lost_event_makes_the_twin_ask_for_the_state(place: Path) -> None:
         server.stop()
 
 
-def test_a_voice_is_recorded_and_captured(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {
-        "preset": "one",
-        "device": "cpu",
-        "microphone": {"device": "pulse"},
-        "folders": {name: str(place / name) for name in ("outbox", "inbox", "state")},
-        "osc": {"port": 0, "query": False},
-    }
-    (place / "mine.yaml").write_text(yaml.safe_dump(settings))
-    with VirtualMicrophone() as microphone:
-        for name, value in microphone.environment.items():
-            monkeypatch.setenv(name, value)
-        with Running(place) as running:
-            port = int(running.until("OSC at").split(":")[1].split(",")[0])
-            running.until("Warm after")
-            with Twin(place, port) as twin:
-                twin.wait("event: mic/level")
-                twin.press("vocaldm-record", "1")
-                twin.wait("event: recording 1")
-                assert microphone.play(voice(place / "voice.wav", 1.5)).wait(60) == 0
-                twin.press("vocaldm-record", "0")
-                twin.wait("event: recording 0")
-                assert twin.wait("event: heard").split()[3] == "microphone"
-                twin.wait("event: done")
-                twin.press("vocaldm-capture", "bang")
-                assert twin.wait("event: heard").split()[3] == "capture"
-                twin.wait("event: done")
-                microphone.unplug()
-                twin.wait("event: mic/lost")
-            assert running.end(15) == 0
+def test_a_voice_is_recorded_and_captured(place: Path, cable: VirtualMicrophone) -> None:
+    write_settings(place, microphone={"device": "pulse"})
+    with Running(place) as running:
+        port = running.port()
+        running.until("Warm after")
+        with Twin(place, port) as twin:
+            twin.wait("event: mic/level")
+            twin.press("vocaldm-record", "1")
+            twin.wait("event: recording 1")
+            assert cable.play(voice(place / "voice.wav", 1.5)).wait(60) == 0
+            twin.press("vocaldm-record", "0")
+            twin.wait("event: recording 0")
+            assert twin.wait("event: heard").split()[3] == "microphone"
+            twin.wait("event: done")
+            twin.press("vocaldm-capture", "bang")
+            assert twin.wait("event: heard").split()[3] == "capture"
+            twin.wait("event: done")
+            cable.unplug()
+            twin.wait("event: mic/lost")
+        assert running.end(15) == 0
     assert len(list((place / "outbox").glob("*.wav"))) == 2

@@ -7,11 +7,12 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import parts
 import pytest
 import torch
 from torch import Tensor, nn
 
-pytest.importorskip("lightning", reason="training needs the extra [training]")
+parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 

@@ -9,16 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import parts
 import pytest
 import torch
 from torch import nn
 
-pytest.importorskip("lightning", reason="training needs the extra [training]")
+parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 from tiny import make_tiny_preset  # noqa: E402
 
-from training import dataset, train_diffusion, train_encoder, train_vae, train_vocoder  # noqa: E402
+from training import dataset, train_diffusion, train_encoder, train_vocoder  # noqa: E402
 from training.drawn import draw_mels, drawn_once  # noqa: E402
 from training.examples import make_sound  # noqa: E402
 from training.run import held_out, save_weights  # noqa: E402
@@ -76,17 +77,6 @@ def judged(folder: Path) -> dict[str, float]:
 
 def pair(sets: Path) -> list[str]:
     return ["--data", str(sets / "train"), "--held-out", str(sets / "held")]
-
-
-def test_the_vae_trains(sets: Path, tmp_path: Path, command: Callable[..., None]) -> None:
-    command(train_vae.main, tmp_path, *pair(sets))
-    vae = weights(MelVAE(HOUSE), tmp_path / "vae.safetensors")
-    assert isinstance(vae, MelVAE) and math.isfinite(judged(tmp_path)["mel_db"])
-    mel = torch.from_numpy(dataset.read_dataset(sets / "train").mel).float()
-    with torch.inference_mode():
-        latent = vae.encode(mel)
-    torch.testing.assert_close(latent.mean(dim=(0, 2, 3)), torch.zeros(8), atol=1e-2, rtol=0)
-    torch.testing.assert_close(latent.std(dim=(0, 2, 3)), torch.ones(8), atol=1e-2, rtol=0)
 
 
 def test_the_encoder_trains(sets: Path, tmp_path: Path, command: Callable[..., None]) -> None:

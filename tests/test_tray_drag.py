@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from daemons import ROOT, make, voice
+from daemons import ROOT, voice
 from drops import Desktop, gtk_target, qt_target
 from osc_peers import Peer
 from parts import needs
 from programs import Program
-from tiny import make_tiny_preset
 from trays import application
 
 from vocaldm_live.daemon.daemon import Daemon
@@ -27,32 +26,18 @@ ROW = 68
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    application()
-    monkeypatch.chdir(tmp_path)
-    make_tiny_preset(tmp_path / "presets", "one")
-    made = make(tmp_path, **{"osc.query": False})
-    made.start()
-    assert made.warm.wait(60)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def desktop(tmp_path: Path) -> Iterator[Desktop]:
+    application()
     with Desktop(tmp_path) as made:
         yield made
 
 
-def clips(daemon: Daemon, place: Path, *names: str) -> list[Path]:
+def clips(peer: Peer, place: Path, *names: str) -> list[Path]:
     """Clips in the outbox, newest first."""
-    peer = Peer(daemon.server.port)
-    peer.send("subscribe", 0, 600.0)
     made = []
     for name in names:
         peer.send("generate", name, str(voice(place / "files" / f"{name}.wav", 0.8)))
         made.insert(0, Path(peer.wait("ready")[2]))
-    peer.close()
     return made
 
 
@@ -73,9 +58,9 @@ def dropped(target: Program, count: int) -> list[Path]:
 
 @pytest.mark.parametrize("target", [qt_target, gtk_target], ids=["qt", "gtk"])
 def test_a_drop_delivers_the_clip(
-    tmp_path: Path, daemon: Daemon, desktop: Desktop, target: Callable[[Desktop], Program]
+    place: Path, desktop: Desktop, daemon: Daemon, peer: Peer, target: Callable[[Desktop], Program]
 ) -> None:
-    newest, older = clips(daemon, tmp_path, "knock", "two words")
+    newest, older = clips(peer, place, "knock", "two words")
     assert " " in newest.name
     with tray(desktop, daemon), target(desktop) as other:
         other.wait_for("SHOWN", 60)
@@ -97,13 +82,13 @@ def test_a_drop_delivers_the_clip(
         assert dropped(other, 3)[1:] == [newest, older]
 
 
-def test_audacity_imports_a_drop(tmp_path: Path, daemon: Daemon, desktop: Desktop) -> None:
+def test_audacity_imports_a_drop(place: Path, desktop: Desktop, daemon: Daemon, peer: Peer) -> None:
     """Opt-in, for it takes half a minute and depends on where Audacity's window is."""
     if not os.environ.get("VOCALDM_TEST_DAWS"):
         pytest.skip("VOCALDM_TEST_DAWS is not set: it asks for drops onto DAWs")
     needs("audacity")
-    (clip,) = clips(daemon, tmp_path, "knock")
-    home = tmp_path / "home"
+    (clip,) = clips(peer, place, "knock")
+    home = place / "home"
     (home / ".audacity-data").mkdir(parents=True)
     (home / ".audacity-data" / "audacity.cfg").write_text("[GUI]\nShowSplashScreen=0\n")
     desktop.environment["HOME"] = str(home)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from daemons import ROOT, Running
+from daemons import ROOT, Running, write_settings
 from programs import free_port
 from trays import application, keep_picture, until, window
 from virtual_microphone import VirtualMicrophone
@@ -20,18 +19,13 @@ DEMO = Path(vocaldm_live.__file__).parent / "demo"
 
 
 def settings(place: Path, port: int, **microphone: Any) -> None:
-    plain = {
-        "preset": "house",
-        "device": "cpu",
-        "microphone": microphone,
-        "folders": {name: str(place / name) for name in ("outbox", "inbox", "state")}
-        | {"allowed": [str(DEMO)]},
-        "osc": {"port": port, "query": False},
-    }
-    (place / "mine.yaml").write_text(yaml.safe_dump(plain))
+    osc = {"port": port, "query": False}
+    write_settings(place, DEMO, preset="house", microphone=microphone, osc=osc)
 
 
-def test_hold_make_a_noise_and_the_clip_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hold_make_a_noise_and_the_clip_is_there(
+    tmp_path: Path, cable: VirtualMicrophone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from PySide6.QtCore import Qt
     from PySide6.QtTest import QTest
 
@@ -39,16 +33,14 @@ def test_hold_make_a_noise_and_the_clip_is_there(tmp_path: Path, monkeypatch: py
     port = free_port()
     settings(tmp_path, port, device="pulse")
     monkeypatch.setenv("VOCALDM_PRESETS", str(ROOT / "presets"))
-    with VirtualMicrophone() as microphone, window(port) as tray:
+    with window(port) as tray:
         assert "vocaldm live" in tray.state.text()
-        for name, value in microphone.environment.items():
-            monkeypatch.setenv(name, value)
         with Running(tmp_path) as running:
             running.until("Warm after")
             until(lambda: tray.record.isEnabled() and "Ready" in tray.state.text())
             QTest.mousePress(tray.record, Qt.MouseButton.LeftButton)
             until(lambda: tray.shelf.is_recording)
-            player = microphone.play(DEMO / "creature.wav")
+            player = cable.play(DEMO / "creature.wav")
             until(lambda: tray.meter.value() > -40)
             keep_picture(tray, "tray-recording")
             until(lambda: player.poll() is not None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import make, voice
+from daemons import started, voice
 from osc_peers import Peer
 from tiny import make_tiny_preset
 from trays import application, dark, keep_picture, until, window
@@ -22,19 +22,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     application()
     made = tmp_path_factory.mktemp("tray")
     make_tiny_preset(made / "presets", "one")
-    before = Path.cwd()
-    os.chdir(made)
-    yield made
-    os.chdir(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        yield made
 
 
 @pytest.fixture(scope="module")
 def running(place: Path) -> Iterator[Daemon]:
-    made = make(place, **{"osc.query": False})
-    made.start()
-    assert made.warm.wait(60)
-    yield made
-    made.close()
+    with started(place) as made:
+        yield made
 
 
 @pytest.fixture
@@ -246,25 +242,18 @@ def test_the_level_moves_and_falls_when_the_daemon_goes(tray: Any) -> None:
 
 
 def test_it_says_when_the_daemon_goes_and_comes_back_by_itself(place: Path) -> None:
-    own = {"osc.query": False, "folders.outbox": str(place / "own"), "folders.state": str(place / "mine")}
-    daemon = make(place, **own)
-    daemon.start()
-    port = daemon.server.port
-    with window(port) as tray:
+    own = {"folders.outbox": str(place / "own"), "folders.state": str(place / "mine")}
+    with started(place, warm=False, **own) as daemon, window(daemon.server.port) as tray:
         until(lambda: tray.shelf.is_up)
         assert daemon.warm.wait(60)
         with_clips(tray, place, "knock")
         daemon.close()
         until(lambda: not tray.shelf.is_up)
         assert "gone" in tray.state.text() and tray.rows.rowCount() == 1
-        again = make(place, **own, **{"osc.port": port})
-        again.start()
-        try:
+        with started(place, warm=False, **own, **{"osc.port": daemon.server.port}):
             until(lambda: tray.shelf.is_up)
             until(lambda: "Ready" in tray.state.text())
             assert tray.rows.rowCount() == 1
-        finally:
-            again.close()
 
 
 def test_it_remembers_its_place(place: Path, daemon: Daemon) -> None:

@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from training.commands.check import check
+from training.commands.convert import convert
+from training.commands.evaluate import evaluate
+from training.commands.vae import vae
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
 
@@ -17,6 +21,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+for _command in (vae, check, convert, evaluate):
+    app.command()(_command)
 
 
 @app.callback(invoke_without_command=True)

@@ -155,7 +155,7 @@ def evaluate_folder(
             sounds["shuffled"] = made[(number + 1) % len(made)][3].samples
         free = engine.generate(replace(request, unconditional=True, follow=0.0))
         sounds["unconditional"] = free.samples
-        sounds["resynthesis"] = engine.resynthesise(request.imitation)
+        sounds["resynthesis"] = engine.resynthesise(clip.request.voice)
         path = example.reference
         reference = references.get(path) if path is not None else None
         if reference is not None:

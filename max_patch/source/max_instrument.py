@@ -35,7 +35,8 @@ class Instrument:
         self._clip()
         self._gesture()
         for entry in parameters():
-            self._parameter(entry)
+            if entry.daily:
+                self._parameter(entry)
         self._requests()
         self._labels()
         return self.p

@@ -57,7 +57,7 @@ def _parameters(top: Canvas) -> None:
     for entry in parameters():
         argument = entry.arguments[0]
         short = argument.name
-        if short in ("preset", "sampler"):
+        if short in ("preset", "sampler") or not entry.daily:
             continue
         top.panel(270, y, 8, 18, GROUND, label=short, indent=0)
         if argument.kind == "s":

@@ -113,9 +113,9 @@ def _requests() -> Canvas:
 
 
 def _sliders() -> Canvas:
-    """Every parameter: what a control says goes to the daemon, what the daemon says is shown and sends nothing."""
+    """Every daily parameter: what a control says goes to the daemon, what the daemon says is shown and sends nothing."""
     c = Canvas(900, 700, "sliders")
-    shown = [one for one in parameters() if name(one) not in ("param/sampler", "param/preset")]
+    shown = [one for one in parameters() if one.daily and name(one) not in ("param/sampler", "param/preset")]
     source = c.obj(f"r {EVENT}", 0, 0).to(c.obj(f"route {' '.join(name(one) for one in shown)}", 0, 1))
     for number, one in enumerate(shown):
         short = one.arguments[0].name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,7 +11,13 @@ from vocaldm_live.checkpoints.strict import Few, Strict, Weights, Width, Widths,
 
 
 class AudioLDMUNetPart(Weights):
-    """`model.audioldm.AudioLDMUNet`; heads are those of each level, the first of which has no attention."""
+    """`model.audioldm.AudioLDMUNet`; heads are those of each level, the first of which has no attention.
+
+    trained_peak, trained_centred: AudioLDM takes a sound's mean off and brings what is left to a peak of a half.
+    """
+
+    trained_peak: ClassVar[float] = 0.5
+    trained_centred: ClassVar[bool] = True
 
     kind: Literal["audioldm"]
     channels: Widths

@@ -80,7 +80,13 @@ class AdapterPart(_Weights):
 
 
 class UNetPart(_Weights):
-    """`model.unet.SketchUNet`; `prediction` is what it predicts (v: arXiv 2202.00512)."""
+    """`model.unet.SketchUNet`; `prediction` is what it predicts (v: arXiv 2202.00512).
+
+    trained_peak, trained_centred: the middle of the peaks of its training's sounds, whose means stayed in them.
+    """
+
+    trained_peak: ClassVar[float] = 10.0 ** (-8.0 / 20.0)
+    trained_centred: ClassVar[bool] = False
 
     kind: Literal["sketch-unet"]
     channels: Widths

@@ -26,7 +26,10 @@ LICENCE_NOTE = (
     "AudioLDM's weights are under CC BY-NC-SA 4.0: no commercial use, name their authors, pass changed ones on under "
     "the same licence; they are yours to download and not part of this project."
 )
-CREDITS = ("AudioLDM: Haohe Liu et al. (arXiv 2301.12503)", "CLAP: LAION (arXiv 2211.06687)")
+CREDITS = (
+    "AudioLDM: Haohe Liu et al. (arXiv 2301.12503), weights under CC BY-NC-SA 4.0, no commercial use",
+    "CLAP: LAION (arXiv 2211.06687)",
+)
 VOCALDM_CREDIT = "QVIM encoder and VocalDM adapter: their authors, as their files came"
 ADAPTER_SHAPES = {"0.weight": (1024, 960), "1.weight": (1024,), "3.weight": (512, 1024), "4.weight": (512,)}
 

@@ -83,6 +83,12 @@ class Preset:
             return VocoderChoice(self.name, part, None, None)
         return VocoderChoice(self.name, part, self.geometry, self.folder / HEADER_FILE)
 
+    @property
+    def credits(self) -> str:
+        """What a clip says of those whose work is in it: the preset's credits, and those of a vocoder that was chosen."""
+        chosen = () if self.vocoder is None else self.vocoder.credits
+        return "; ".join(dict.fromkeys((*self.header.credits, *chosen)))
+
     def with_vocoder(self, choice: VocoderChoice) -> Preset:
         """The preset with another vocoder, or as it is where that is its own.
 

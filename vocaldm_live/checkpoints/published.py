@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_FILES = ("bigvgan_generator.pt", "model.safetensors", "pytorch_model.bin")  # looked for in a folder
 LONGEST_CONFIG = 1_000_000  # bytes
+LICENCE = "that of the published weights, see where they came from"
 
 # transformers' config does not tell the STFT; these are AudioLDM's, by (sample rate, hop, bands).
 _AUDIOLDM_MELS = {(16000, 160, 64): (1024, 0.0, 8000.0), (48000, 480, 256): (2048, 20.0, 24000.0)}
@@ -66,19 +67,25 @@ class _Config(BaseModel):
 
 
 def import_vocoder(
-    source: Path, out: Path, config: Path | None = None, padding: str | None = None
+    source: Path,
+    out: Path,
+    config: Path | None = None,
+    padding: str | None = None,
+    licence: str | None = None,
 ) -> VocoderChoice:
     """Make the vocoder folder `out` of a published generator: a file, or a folder that holds one.
 
     config: its config.json; without it the one beside the weights. padding: of HiFi-GAN's odd stages (see
     `model.hifi_gan`); without it exact where every kernel is twice its rate, else half. Weights are kept in
-    float32. Raises PresetError in one sentence for what cannot be read, used or written; `out` is then as it was.
+    float32. licence: what clips are to say of it. Raises PresetError in one sentence for what cannot be read, used
+    or written; `out` is then as it was.
     """
     weights = _weights_file(source)
     settings_file = config or _config_beside(weights)
     settings = _read_config(settings_file)
     state = generator_state(read_torch_file(weights), weights)
     plain = _header(settings, settings_file, state, weights, padding)
+    plain["licence"] = " ".join((licence or LICENCE).split())
     header, problems = parse(plain, settings_file, VocoderHeader)
     if header is None:
         raise PresetError(problems[0])
@@ -296,7 +303,6 @@ def _header(
         "mel": _mel(settings, file, settings.hop_size or hop),
         "vocoder": part,
         "source": f"{weights.name}, sha256 {file_sha256(weights)}",
-        "licence": "That of the published weights; see where they came from.",
     }
 
 

@@ -55,13 +55,14 @@ class VocoderChoice:
     """A vocoder that takes the place of a preset's own.
 
     name: what finds it again: griffin-lim, a preset's name or a folder. header: the file that tells of it and
-    that its weights lie beside, None for Griffin-Lim, which takes any mel.
+    that its weights lie beside, None for Griffin-Lim, which takes any mel. credits: what clips say of it.
     """
 
     name: str
     part: VocoderPart
     geometry: Geometry | None
     header: Path | None
+    credits: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -114,14 +115,16 @@ def resolve_vocoder(name_or_path: str) -> VocoderChoice:
     if isinstance(own, GriffinLimPart):
         return VocoderChoice(name_or_path, own, None, None)
     name = name_or_path if name_or_path in find_presets() else str(folder)
-    return VocoderChoice(name, own, preset.geometry.build(), folder / HEADER_FILE)
+    credits = (f"Vocoder of the preset {preset.name}: {preset.licence}", *preset.credits)
+    return VocoderChoice(name, own, preset.geometry.build(), folder / HEADER_FILE, credits)
 
 
 def read_vocoder(folder: Path | str) -> VocoderChoice:
     """The vocoder in a folder, by its header alone; raises PresetError where that is missing or wrong."""
     folder = Path(folder).resolve()
     header = read(folder / VOCODER_FILE, VocoderHeader)
-    return VocoderChoice(str(folder), header.vocoder, header.mel.build(), folder / VOCODER_FILE)
+    credits = (f"Vocoder {header.name} ({header.source}): {header.licence}",)
+    return VocoderChoice(str(folder), header.vocoder, header.mel.build(), folder / VOCODER_FILE, credits)
 
 
 def load_vocoder(

@@ -18,14 +18,16 @@ import numpy as np
 import torch
 
 from vocaldm_live.checkpoints.preset import Preset
+from vocaldm_live.checkpoints.searching import searching_preset
 from vocaldm_live.cluster.gate import Answer, opened
 from vocaldm_live.cluster.parcel import FORMAT, pack, pack_request, unpack, unpack_clip
 from vocaldm_live.cluster.pool import NAME, NAMESPACE, import_ray
 from vocaldm_live.cluster.shelf import bundle_of, read_piece
 from vocaldm_live.engine.batch import batch_key
+from vocaldm_live.engine.canvas import clip_rate
 from vocaldm_live.engine.engine import Cancelled, Engine, Listener
 from vocaldm_live.engine.request import Anchor, Clip, Progress, Request, ResolvedRequest, resolve
-from vocaldm_live.errors import ClusterError
+from vocaldm_live.errors import ClusterError, RequestError
 from vocaldm_live.sound.audio import Sound, check_imitation
 
 if TYPE_CHECKING:
@@ -132,11 +134,6 @@ class RemoteEngine:
         self._link = link
         self._bundle = bundle_of(preset)
 
-    @property
-    def sample_rate(self) -> int:
-        """Of the clips, in Hz."""
-        return self.preset.geometry.sample_rate
-
     def warm(self) -> float:
         """Have the preset there and a worker warm with it; returns seconds. Raises ClusterError."""
         begun = time.perf_counter()
@@ -156,7 +153,7 @@ class RemoteEngine:
         Cancelled when `cancelled` turns true, of which the worker hears.
         """
         resolved = resolve(request, self.preset.header)
-        if resolved.hears_voice:
+        if resolved.imitation is not None and resolved.hears_voice:
             check_imitation(resolved.imitation, resolved.name)
         if resolved.like is not None:
             check_imitation(resolved.like, "the example sound")
@@ -170,16 +167,36 @@ class RemoteEngine:
             audio(0, clip.samples, len(clip.samples))
         return clip
 
-    def embedding(self, imitation: Sound) -> np.ndarray:
-        """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
-        parcel = pack({"sound": imitation.samples}, {"rate": imitation.sample_rate})
+    def embedding(self, sound: Sound, is_voice: bool = True) -> np.ndarray:
+        """A sound's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
+        parcel = pack({"sound": sound.samples}, {"rate": sound.sample_rate, "is_voice": is_voice})
         arrays, _ = unpack(self._ask("embedding", parcel, ""))
         return arrays["vector"]
 
+    def likeness(self, clip: Clip) -> float:
+        """How near a clip is to what was asked for, as the preset hears it: a cosine, for ranking candidates."""
+        request = np.frombuffer(pack_request(clip.request), np.uint8)
+        parcel = pack({"request": request, "samples": clip.samples}, {"rate": clip.sample_rate})
+        _, facts = unpack(self._ask("likeness", parcel, ""))
+        return float(facts["likeness"])
+
+    def rate_of(self, request: Request) -> int:
+        """The sample rate in Hz of a request's clip."""
+        return clip_rate(request.edit, request.source, self.preset.geometry.sample_rate)
+
     def _anchored(self, request: ResolvedRequest) -> ResolvedRequest:
-        if request.anchor is None or isinstance(request.anchor, Anchor):
+        anchor = request.anchor
+        if anchor is None or isinstance(anchor, Anchor):
             return request
-        return replace(request, anchor=request.anchor(self.embedding(request.imitation)))
+        if request.unconditional or request.like_weight == 0.0:
+            return replace(request, anchor=None)
+        part = searching_preset(self.preset).header.parts.encoder
+        if part is None or anchor.encoder != part.sha256:
+            raise RequestError(
+                f"The library was indexed with another encoder than the preset {self.preset.name} searches with: "
+                "build it again."
+            )
+        return replace(request, anchor=anchor(self.embedding(request.voice, request.hears_voice)))
 
     def _ask(
         self,

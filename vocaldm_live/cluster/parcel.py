@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,7 @@ def pack_clip(clip: Clip) -> bytes:
         "timings_ms": clip.timings_ms,
         "level_db": float(clip.level_db),
         "notes": list(clip.notes),
+        "anchored": clip.request.anchor is not None,
     }
     return pack({"samples": clip.samples}, facts)
 
@@ -105,4 +106,6 @@ def unpack_clip(data: bytes, request: ResolvedRequest) -> Clip:
     """The clip of a request; raises RequestError."""
     arrays, facts = unpack(data)
     timings, notes = dict(facts["timings_ms"]), tuple(facts["notes"])
+    if not facts["anchored"]:
+        request = replace(request, anchor=None)
     return Clip(arrays["samples"], int(facts["rate"]), request, timings, facts["level_db"], notes)

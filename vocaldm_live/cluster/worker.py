@@ -16,7 +16,7 @@ from vocaldm_live.checkpoints.preset import Preset
 from vocaldm_live.cluster.parcel import pack, pack_clip, unpack, unpack_request
 from vocaldm_live.cluster.shelf import Shelf
 from vocaldm_live.engine.engine import Cancelled, Engine, choose_device
-from vocaldm_live.engine.request import Progress
+from vocaldm_live.engine.request import Clip, Progress, resolve
 from vocaldm_live.errors import VocalDMError
 from vocaldm_live.sound.audio import Sound
 
@@ -76,8 +76,8 @@ class Worker:
     ) -> list[bytes]:
         if job["kind"] == "warm":
             return [b"" for _ in job["parcels"]]
-        if job["kind"] == "embedding":
-            return [self._embedded(engine, parcel) for parcel in job["parcels"]]
+        if job["kind"] in _ASKED:
+            return [_ASKED[job["kind"]](engine, parcel) for parcel in job["parcels"]]
         requests = [unpack_request(parcel) for parcel in job["parcels"]]
 
         def progress(now: Progress) -> None:
@@ -85,11 +85,6 @@ class Worker:
 
         clips = engine.generate_batch(requests, progress, lambda: job["batch"] in self._stopped)
         return [pack_clip(clip) for clip in clips]
-
-    @staticmethod
-    def _embedded(engine: Engine, parcel: bytes) -> bytes:
-        arrays, facts = unpack(parcel)
-        return pack({"vector": engine.embedding(Sound(arrays["sound"], int(facts["rate"])))}, {})
 
     def _engine(self, digest: str, fetch: Callable[[Shelf, str], Preset]) -> Engine:
         engine = self._engines.get(digest)
@@ -102,3 +97,19 @@ class Worker:
             self._engines[digest] = engine
         self._engines.move_to_end(digest)
         return engine
+
+
+def _embedding(engine: Engine, parcel: bytes) -> bytes:
+    arrays, facts = unpack(parcel)
+    sound = Sound(arrays["sound"], int(facts["rate"]))
+    return pack({"vector": engine.embedding(sound, facts["is_voice"])}, {})
+
+
+def _likeness(engine: Engine, parcel: bytes) -> bytes:
+    arrays, facts = unpack(parcel)
+    request = resolve(unpack_request(arrays["request"].tobytes()), engine.preset.header)
+    clip = Clip(arrays["samples"], int(facts["rate"]), request, {})
+    return pack({}, {"likeness": engine.likeness(clip)})
+
+
+_ASKED: dict[str, Callable[[Engine, bytes], bytes]] = {"embedding": _embedding, "likeness": _likeness}

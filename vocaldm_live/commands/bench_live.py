@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vocaldm_live.commands import DEFAULT_PRESET, DeviceOption, JsonOption, PresetOption, results_only, table
+from vocaldm_live.commands import (
+    DEFAULT_PRESET,
+    DeviceOption,
+    JsonOption,
+    PresetOption,
+    VocoderOption,
+    results_only,
+    table,
+)
 from vocaldm_live.errors import RequestError, VocalDMError
 
 if TYPE_CHECKING:
@@ -33,6 +41,7 @@ ROWS = {
 
 def bench_live(
     preset: PresetOption = DEFAULT_PRESET,
+    vocoder: VocoderOption = None,
     device: DeviceOption = "auto",
     seconds: Annotated[float, typer.Option(metavar="SEC", help="Length of each gesture.")] = 2.0,
     gestures: Annotated[int, typer.Option(metavar="N", help="How many gestures.")] = 50,
@@ -47,7 +56,7 @@ def bench_live(
         )
     with results_only(json_lines) as results:
         with tempfile.TemporaryDirectory(prefix="vocaldm-bench-") as folder:
-            report = _measure(Path(folder), preset, device, seconds, gestures)
+            report = _measure(Path(folder), preset, vocoder, device, seconds, gestures)
         if json_lines:
             print(json.dumps(report), file=results, flush=True)
         else:
@@ -77,7 +86,9 @@ def ping(port: int, seconds: float) -> list[float]:
 # Inside -------------------------------------------------------------------------------------------------
 
 
-def _measure(folder: Path, preset: str, device: str, seconds: float, gestures: int) -> dict[str, Any]:
+def _measure(
+    folder: Path, preset: str, vocoder: str | None, device: str, seconds: float, gestures: int
+) -> dict[str, Any]:
     from vocaldm_live.daemon.daemon import Daemon
     from vocaldm_live.settings import read_settings
 
@@ -86,6 +97,7 @@ def _measure(folder: Path, preset: str, device: str, seconds: float, gestures: i
     changes: dict[str, Any] = {f"folders.{name}": str(folder / name) for name in ("outbox", "inbox", "state")}
     changes |= {
         "preset": preset,
+        "vocoder": vocoder,
         "device": device,
         "microphone.enabled": False,
         "osc.port": 0,
@@ -153,8 +165,10 @@ def _report(
         }
         for name in ROWS
     }
+    playing = daemon.loader.playing
     return {
-        "preset": daemon.loader.playing.name if daemon.loader.playing else "",
+        "preset": playing.name if playing else "",
+        "vocoder": playing.vocoder.name if playing and playing.vocoder else None,
         "seconds": seconds,
         "gestures": gestures,
         "pings": {"idle": len(idle), "busy": len(busy)},
@@ -167,5 +181,6 @@ def _text(report: dict[str, Any]) -> str:
         (words, *(f"{report['ms'][name][part]:.1f}" for part in ("p50", "p95", "p99")))
         for name, words in ROWS.items()
     ]
-    head = f"{report['gestures']} gestures of {report['seconds']:g} s with {report['preset']}; milliseconds."
+    played = report["preset"] + (f" and {report['vocoder']}" if report["vocoder"] else "")
+    head = f"{report['gestures']} gestures of {report['seconds']:g} s with {played}; milliseconds."
     return f"{head}\n\n{table(('', 'p50', 'p95', 'p99'), rows)}"

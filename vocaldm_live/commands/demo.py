@@ -52,11 +52,11 @@ def demo(
         voices = [read_voice(path) for path in paths]
         check_options(Request(voices[0].sound, seed=seed), chosen, device, 1)
         maker = Maker(chosen, device, open_outbox(out, 24))
-        maker.engine.warm(voices[0].sound.seconds)
+        maker.engine.warm(voices[0].seconds)
         rows: list[tuple[str, ...]] = []
         for voice in voices:
             try:
-                made = maker.make(voice, Request(voice.sound, name=voice.path.name, seed=seed))
+                made = maker.make(voice, Request(voice.sound, name=voice.name, seed=seed))
                 rows.append(_row(made, _measure(made)))
             except DeliveryError:
                 raise
@@ -77,7 +77,7 @@ def _measure(made: Made) -> Following:
     from vocaldm_live.measure.following import measure_following
     from vocaldm_live.measure.picture import picture
 
-    imitation = made.voice.sound.at(made.clip.sample_rate).samples
+    imitation = made.clip.request.voice.at(made.clip.sample_rate).samples
     following = measure_following(imitation, made.clip.samples, made.clip.sample_rate)
     caption = (
         f"loudness r {figure(following.loudness_r)}, onset lag {figure(following.onset_lag_ms, '+.0f')} ms, "
@@ -92,7 +92,7 @@ def _row(made: Made, following: Following) -> tuple[str, ...]:
     pitch = following.pitch_within_50_cents_folded
     lag = following.onset_lag_ms
     return (
-        made.voice.path.name,
+        made.voice.name,
         f"{made.clip.seconds:.2f}",
         figure(following.loudness_r),
         "-" if lag is None else f"{lag:+.0f} ms",

@@ -11,7 +11,16 @@ from typing import Annotated, get_type_hints
 
 import typer
 
-from vocaldm_live.commands import DEFAULT_OUT, DEFAULT_PRESET, JsonOption, open_preset, results_only, say
+from vocaldm_live.commands import (
+    DEFAULT_OUT,
+    DEFAULT_PRESET,
+    JsonOption,
+    VocoderOption,
+    open_preset,
+    results_only,
+    say,
+)
+from vocaldm_live.commands.anchoring import chosen_anchoring
 from vocaldm_live.commands.history import StateOption
 from vocaldm_live.errors import DeliveryError, PresetError, RequestError, VocalDMError
 from vocaldm_live.sound.edit import Edit, read_spans
@@ -46,6 +55,28 @@ class Given:
     ] = None
     like: Annotated[Path | None, typer.Option(metavar="FILE", help="A sound to take the timbre from.")] = None
     like_weight: Annotated[float, typer.Option(metavar="W", help="How much of it, 0 to 1.")] = 1.0
+    library: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR|INDEX", help="An indexed folder whose nearest sounds give the timbre."),
+    ] = None
+    nearest: Annotated[
+        int | None, typer.Option(metavar="K", help="How many of them, 1 to 100. [default: 4]")
+    ] = None
+    text: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="Words for what is new, with an imported AudioLDM.")
+    ] = None
+    text_weight: Annotated[
+        float | None,
+        typer.Option(
+            metavar="W", help="How much of them, 0 to 1. [default: 1, beside --like or --library 0.5]"
+        ),
+    ] = None
+    negative: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="What it should not be, with an imported AudioLDM.")
+    ] = None
+    candidates: Annotated[
+        int, typer.Option(metavar="N", help="Make N and keep the one most like what was asked.")
+    ] = 1
     preset: Annotated[str, typer.Option(metavar="NAME", help="A preset by name, or its folder.")] = (
         DEFAULT_PRESET
     )
@@ -59,8 +90,10 @@ class Given:
     sampler: Annotated[
         str | None, typer.Option(metavar="NAME", help="The sampler, one of those of the preset.")
     ] = None
+    eta: Annotated[float, typer.Option(metavar="E", help="Fresh noise in each step, 0 to 1.")] = 0.0
     seed: Annotated[int, typer.Option(metavar="S", help="What the noise starts from.")] = 0
     variations: Annotated[int, typer.Option(metavar="K", help="Clips: seeds S, S+1, ...")] = 1
+    vocoder: VocoderOption = None
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto"
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the clips go.")] = DEFAULT_OUT
     bits: Annotated[int, typer.Option(metavar="N", help="16, 24, or 32 for floating point.")] = 24
@@ -213,10 +246,13 @@ def run_edit(edit: Edit, sounds: Sequence[str], given: Given, fit_seam: bool = F
     """Read the sounds, make every variation, print what was made; raises VocalDMError."""
     from vocaldm_live.commands.maker import Maker, Voice, check_options, edit_title, open_outbox, read_voice
     from vocaldm_live.engine.request import Request
+    from vocaldm_live.engine.words import Words
     from vocaldm_live.sound.audio import check_imitation, read_sound
 
+    if given.text_weight is not None and not given.text:
+        raise RequestError("--text-weight weighs the words of --text: give them too.")
     with results_only(given.as_json) as results:
-        chosen = open_preset(given.preset)
+        chosen = open_preset(given.preset, given.vocoder)
         paths = [find_sound(text, given.state) for text in sounds]
         read = [read_sound(path) for path in paths]
         title = edit_title(paths[0], edit.kind)
@@ -229,6 +265,13 @@ def run_edit(edit: Edit, sounds: Sequence[str], given: Given, fit_seam: bool = F
         if fit_seam:
             edit = edit.with_fitting_seam(read[0].seconds)
         like = None if given.like is None else check_imitation(read_sound(given.like), str(given.like))
+        anchoring = chosen_anchoring(given.library, given.nearest, chosen, given.like)
+        if anchoring is not None and edit.kind == "morph":
+            raise RequestError("What lies between two sounds is theirs: leave out --library.")
+        if given.eta and edit.kind == "morph" and not edit.voice:
+            raise RequestError("Sounds are inverted and morphed without fresh noise: leave out --eta.")
+        whole = 1.0 if given.like is None and given.library is None else 0.5
+        weight = whole if given.text_weight is None else given.text_weight
         request = Request(
             voice.sound,
             str(voice.path),
@@ -237,19 +280,23 @@ def run_edit(edit: Edit, sounds: Sequence[str], given: Given, fit_seam: bool = F
             given.guidance,
             given.follow,
             given.sampler,
+            given.eta,
             like=like,
             like_weight=given.like_weight,
+            anchor=anchoring,
+            words=Words(given.text or "", weight, given.negative or ""),
             edit=edit,
             source=read[0],
             other=read[1] if len(read) > 1 else None,
         )
-        check_options(request, chosen, given.device, given.variations)
+        check_options(request, chosen, given.device, given.variations, given.candidates)
         maker = Maker(chosen, given.device, open_outbox(given.out, given.bits))
         good = True
         for shift in range(given.variations):
             try:
-                one = replace(request, seed=given.seed + shift)
-                made = maker.make(voice, one, given.like, f"{edit.kind} {paths[0].name}", paths)
+                one = replace(request, seed=given.seed + shift * given.candidates)
+                bar = f"{edit.kind} {paths[0].name}"
+                made = maker.make(voice, one, given.like, bar, paths, given.candidates)
             except (DeliveryError, PresetError):
                 raise
             except VocalDMError as error:

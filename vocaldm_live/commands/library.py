@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,9 @@ from vocaldm_live.commands import (
     table,
 )
 from vocaldm_live.commands.library_evaluate import evaluate_library
+
+if TYPE_CHECKING:
+    from vocaldm_live.library.build import Built
 
 library = typer.Typer(
     help="Index a folder of sounds and find sounds in it by voice.",
@@ -74,48 +77,65 @@ def build_library(
     """Index a folder, or bring its index up to date: only new and changed files are read, and nothing in it is changed.
 
     The first minute of a sound is heard, in up to six windows of ten seconds. An interrupted build is
-    continued by the next one.
+    continued by the next one. The preset's encoder hears, or for a preset without one the house's; CLAP's audio
+    tower of an imported AudioLDM does so too, as --library with that preset needs it.
     """
     import torch
 
+    from vocaldm_live.checkpoints.searching import searching_preset
     from vocaldm_live.engine.engine import choose_device
-    from vocaldm_live.library.build import build
-    from vocaldm_live.library.ears import EncoderEars
+    from vocaldm_live.library.build import Ears, build
+    from vocaldm_live.library.ears import ClapEars, EncoderEars, clap_space
     from vocaldm_live.library.places import index_of
 
     with results_only(as_json) as results:
         place = (index or index_of(folder, libraries_folder())).expanduser().absolute()
-        ears = EncoderEars(open_preset(preset), choose_device(device))
+        chosen, where = open_preset(preset), choose_device(device)
+        all_ears: list[Ears] = [EncoderEars(searching_preset(chosen), where)]
+        if clap_space(chosen) is not None:
+            all_ears.append(ClapEars(chosen, where))
+        said: set[str] = set()
+
+        def problem(sentence: str) -> None:
+            if sentence not in said:
+                said.add(sentence)
+                say(sentence)
+
         before = torch.get_num_threads()
         # One sound a core is faster than one sound on all cores: the encoder's layers are small.
         torch.set_num_threads(1)
         try:
-            with _bar() as progress:
-                count = workers or min(8, os.cpu_count() or 1)
-                done = build(folder, place, ears, say, progress, count, fresh)
+            count, done = workers or min(8, os.cpu_count() or 1), []
+            for number, ears in enumerate(all_ears):
+                with _bar("CLAP " if number else "") as progress:
+                    done.append(build(folder, place, ears, problem, progress, count, fresh and not number))
         finally:
             torch.set_num_threads(before)
-        for note in done.notes:
+        for note in (note for one in done for note in one.notes):
             say(note)
+        first, clap = done[0], done[1] if len(done) > 1 else None
         if as_json:
-            plain = {
+            plain: dict[str, Any] = {
                 "index": str(place),
-                "files": done.files,
-                "read": done.read,
-                "refused": done.refused,
-                "dropped": done.dropped,
-                "vectors": done.vectors,
-                "seconds": round(done.seconds, 3),
+                "files": first.files,
+                "read": first.read,
+                "refused": first.refused,
+                "dropped": first.dropped,
+                "vectors": first.vectors,
+                "seconds": round(sum(one.seconds for one in done), 3),
             }
+            if clap is not None:
+                plain["clap"] = {"read": clap.read, "refused": clap.refused, "vectors": clap.vectors}
             print(json.dumps(plain), file=results)
         else:
-            rate = f", {done.read / done.seconds:.0f} files/s" if done.read and done.seconds else ""
             print(
-                f"{done.files} sounds: {done.read} read in {done.seconds:.1f} s{rate}, {done.refused} of them "
-                f"not readable, {done.dropped} gone. Index: {short_path(place)}",
+                f"{first.files} sounds: {_told(first)}, {first.refused} of them not readable, {first.dropped} gone. "
+                f"Index: {short_path(place)}",
                 file=results,
             )
-    return 1 if done.refused else 0
+            if clap is not None:
+                print(f"CLAP of {chosen.name}: {_told(clap)}.", file=results)
+    return 1 if any(one.refused for one in done) else 0
 
 
 @library.command("find")
@@ -130,6 +150,7 @@ def find(
 
     Without --library the one library that there is.
     """
+    from vocaldm_live.checkpoints.searching import searching_preset
     from vocaldm_live.commands.anchoring import open_search
     from vocaldm_live.library.ears import EncoderEars
     from vocaldm_live.library.places import locate, only_index
@@ -141,7 +162,7 @@ def find(
         sound = check_imitation(read_sound(imitation), str(imitation))
         chosen = open_preset(preset)
         search = open_search(index, chosen)
-        ears = EncoderEars(chosen)
+        ears = EncoderEars(searching_preset(chosen))
         hits = search.find(ears.imitation(sound), top)
         if as_json:
             for hit in hits:
@@ -196,18 +217,31 @@ def check(
     where: Annotated[Path, typer.Argument(metavar="DIR|INDEX", help="An indexed folder, or its index.")],
     preset: PresetOption = DEFAULT_PRESET,
 ) -> int:
-    """Whether an index is whole and up to date; names what could not be read. Exit code 1: build it."""
+    """Whether an index is whole and up to date; names what could not be read. Exit code 1: build it.
+
+    With an imported AudioLDM preset also whether it has CLAP's embeddings of that preset.
+    """
+    from vocaldm_live.checkpoints.searching import searching_preset
+    from vocaldm_live.commands.anchoring import missing_clap
+    from vocaldm_live.library.beside import without
     from vocaldm_live.library.compare import differences
-    from vocaldm_live.library.ears import SPACE, encoder_hash
+    from vocaldm_live.library.ears import SPACE, clap_space, encoder_hash
     from vocaldm_live.library.places import locate
     from vocaldm_live.library.search import check_vectors
     from vocaldm_live.library.store import read_facts, read_problems
 
     index = locate(where, libraries_folder())
-    facts = read_facts(index)
+    facts, chosen = read_facts(index), open_preset(preset)
+    hashes = {space.name: space.encoder for space in facts.spaces}
     problems = check_vectors(index, SPACE)
-    if not problems and all(space.encoder != encoder_hash(open_preset(preset)) for space in facts.spaces):
+    if not problems and hashes[SPACE] != encoder_hash(searching_preset(chosen)):
         problems = [f"The index {index} was made with another encoder than the preset's: build it again."]
+    if (space := clap_space(chosen)) is not None:
+        lacking = without(index, SPACE, space[0])
+        if lacking:
+            problems.append(f"{lacking} sounds have no {missing_clap(facts.root, chosen)}.")
+        elif space[0] in hashes:
+            problems += check_vectors(index, space[0])
     for problem in problems:
         say(problem)
     for sentence in read_problems(index):
@@ -223,8 +257,14 @@ def check(
 library.command("evaluate")(evaluate_library)
 
 
+def _told(done: Built) -> str:
+    """What a build read, how long it took and how fast it was."""
+    rate = f", {done.read / done.seconds:.0f} files/s" if done.read and done.seconds else ""
+    return f"{done.read} read in {done.seconds:.1f} s{rate}"
+
+
 @contextmanager
-def _bar() -> Iterator[Callable[[int, int, str], None] | None]:
+def _bar(what: str = "") -> Iterator[Callable[[int, int, str], None] | None]:
     """A bar on stderr with the rate and the time that is left, where that is a terminal."""
     if not sys.stderr.isatty():
         yield None
@@ -243,6 +283,6 @@ def _bar() -> Iterator[Callable[[int, int, str], None] | None]:
         task = bar.add_task("")
 
         def show(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=escape(name[:40]))
+            bar.update(task, completed=done, total=total, description=escape(what + name[:40]))
 
         yield show

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vocaldm_live import __version__
 from vocaldm_live.commands import large_imports, progress_bar, short_path
@@ -18,22 +18,34 @@ if TYPE_CHECKING:
     from vocaldm_live.deliver.outbox import Outbox, PublishedClip
     from vocaldm_live.deliver.recipe import Recipe
     from vocaldm_live.engine.engine import Engine
-    from vocaldm_live.engine.request import Clip, Progress, Request
+    from vocaldm_live.engine.request import Clip, Request
     from vocaldm_live.sound.audio import Sound
 
 DELIVERED_RATE = 48000
-MOST_CANDIDATES = 64
 
 
 @dataclass(frozen=True)
 class Voice:
-    """An imitation with where it comes from, the title of its clips, and when its reading began and ended."""
+    """An imitation with where it comes from, the title of its clips, and when its reading began and ended.
 
-    sound: Sound
-    path: Path
+    Sound and path are None for clips of words or an example alone.
+    """
+
+    sound: Sound | None
+    path: Path | None
     title: str
     begun: float
     ended: float
+
+    @property
+    def name(self) -> str:
+        """What people are told of it: the file's name, or the title."""
+        return self.title if self.path is None else self.path.name
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds, 0 without a sound."""
+        return 0.0 if self.sound is None else self.sound.seconds
 
 
 @dataclass(frozen=True)
@@ -50,9 +62,9 @@ class Made:
         """The object that `--json` prints for a clip."""
         request = self.clip.request
         stages = ("encode", "sample", "decode", "write", "total")
-        plain = {
+        plain: dict[str, Any] = {
             "clip": str(self.published.path),
-            "imitation": str(self.voice.path),
+            "imitation": None if self.voice.path is None else str(self.voice.path),
             "preset": self.preset,
             "seed": request.seed,
             "steps": request.steps,
@@ -72,7 +84,7 @@ class Made:
         """The line that people get for a clip."""
         guard = f", turned down by {-self.published.gain_db:.1f} dB" if self.published.gain_db else ""
         return (
-            f"{self.voice.path.name} -> {short_path(self.published.path)}  ({self.clip.seconds:.2f} s, "
+            f"{self.voice.name} -> {short_path(self.published.path)}  ({self.clip.seconds:.2f} s, "
             f"seed {self.clip.request.seed}, {self.timings_ms['total']:.0f} ms{guard})"
             + (f"  near {', '.join(self.nearest)}" if self.nearest else "")
         )
@@ -121,38 +133,25 @@ class Maker:
 
         `bar` is the title of the progress bar, `edited` the file of an edit's sound, with that of morph's other one.
         """
+        from vocaldm_live.engine.candidates import best_of
+
         engine = self.engine
-        with progress_bar(bar or voice.path.name) as progress:
+        with progress_bar(bar or voice.name) as progress:
             begun = time.perf_counter()
             clip = delivered(best_of(engine, request, candidates, progress))
             if self.backend != "own":
                 clip = replace(clip, notes=(*clip.notes, f"Computed by the backend {self.backend}."))
             generated = time.perf_counter()
             recipe = recipe_of(clip, self.preset, engine.device.type, voice, like_path, edited)
-            credits = "; ".join(self.preset.header.credits)
-            published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
+            published = self.outbox.publish(
+                clip.samples, clip.sample_rate, recipe, voice.title, self.preset.credits
+            )
             ended = time.perf_counter()
         read = 1000.0 * (voice.ended - voice.begun)
         write = 1000.0 * (ended - generated)
         total = read + 1000.0 * (ended - begun)
         timings = {"read": read, **clip.timings_ms, "write": write, "total": total}
         return Made(published, clip, voice, self.preset.name, timings)
-
-
-def best_of(
-    engine: Engine, request: Request, candidates: int, progress: Callable[[Progress], None] | None = None
-) -> Clip:
-    """The clip of `candidates` seeds, counted up from the request's, that is most like what was asked for."""
-    if candidates == 1:
-        return engine.generate(request, progress)
-    clips = [engine.generate(replace(request, seed=request.seed + n), progress) for n in range(candidates)]
-    scores = [engine.likeness(clip) for clip in clips]
-    best = scores.index(max(scores))
-    note = (
-        f"Best of {candidates} candidates (seeds {request.seed} to {request.seed + candidates - 1}): likeness "
-        f"{scores[best]:.3f}, the least {min(scores):.3f}."
-    )
-    return replace(clips[best], notes=(*clips[best].notes, note))
 
 
 def delivered(clip: Clip) -> Clip:
@@ -187,8 +186,8 @@ def recipe_of(
         program_version=__version__,
         preset=preset.name,
         preset_sha256=preset.sha256,
-        imitation=str(voice.path.absolute()),
-        imitation_sha256=request.imitation.digest(),
+        imitation=None if voice.path is None else str(voice.path.absolute()),
+        imitation_sha256=None if request.imitation is None else request.imitation.digest(),
         seed=request.seed,
         steps=request.steps,
         guidance=request.guidance,
@@ -221,7 +220,7 @@ def recipe_of(
 
 def request_of(
     recipe: Recipe,
-    imitation: Sound,
+    imitation: Sound | None,
     name: str = "imitation",
     like: Sound | None = None,
     edited: Sequence[Sound] = (),
@@ -263,6 +262,12 @@ def read_voice(path: Path, title: str = "") -> Voice:
     return Voice(sound, path, title or path.stem, begun, time.perf_counter())
 
 
+def voiceless(text: str, like_path: Path | None) -> Voice:
+    """What stands in a voice's place for clips of words or an example: no sound, and words or file for a title."""
+    title = " ".join(text.split()) or (like_path.stem if like_path is not None else "sound")
+    return Voice(None, None, title, 0.0, 0.0)
+
+
 def edit_title(path: Path, kind: str) -> str:
     """The title of an edit of that file: its own where its name is one of ours, else the name's stem, and the kind."""
     from vocaldm_live.deliver.ucs import parse_name
@@ -292,6 +297,7 @@ def check_options(
 ) -> None:
     """Raise RequestError for the first option value that the preset or this machine cannot serve."""
     with large_imports():
+        from vocaldm_live.engine.candidates import MOST_CANDIDATES, check_ranking
         from vocaldm_live.engine.engine import choose_device
         from vocaldm_live.engine.request import resolve
 
@@ -300,6 +306,8 @@ def check_options(
     if not 1 <= candidates <= MOST_CANDIDATES:
         raise RequestError(f"candidates is {candidates}: give a whole number from 1 to {MOST_CANDIDATES}.")
     resolved = resolve(request, preset.header)
+    if candidates > 1:
+        check_ranking(resolved, preset.header)
     if resolved.eta > 0 and resolved.sampler != "ddim":
         raise RequestError(f"eta is {resolved.eta:g}, which {resolved.sampler} cannot use: choose ddim.")
     resolve(replace(request, seed=request.seed + variations * candidates - 1), preset.header)

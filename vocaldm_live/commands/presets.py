@@ -101,6 +101,10 @@ def vocoder(
             metavar="half|exact", help="HiFi-GAN only. [default: exact where kernels are 2 x rates]"
         ),
     ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="The weights' licence, which clips made with them name."),
+    ] = None,
 ) -> int:
     """Make a vocoder's folder of a published HiFi-GAN or BigVGAN."""
     from vocaldm_live.checkpoints.places import find_presets
@@ -108,7 +112,7 @@ def vocoder(
 
     if padding not in (None, "half", "exact"):
         raise RequestError(f"padding is {padding!r}: choose half or exact.")
-    choice = import_vocoder(file, out, config, padding)
+    choice = import_vocoder(file, out, config, padding, licence)
     mel = choice.geometry
     assert mel is not None
     print(

@@ -12,7 +12,9 @@ from vocaldm_live.osc.table import LARGEST_SEED, OscError, Value
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
-    from vocaldm_live.engine.request import FindAnchor, Request
+    from vocaldm_live.engine.anchor import FindAnchor
+    from vocaldm_live.engine.request import Request
+    from vocaldm_live.engine.words import Words
     from vocaldm_live.sound.audio import Sound
 
 START: dict[str, Value] = {
@@ -27,6 +29,9 @@ START: dict[str, Value] = {
     "duration": 0.0,
     "preset": "",
     "text": "",
+    "text_weight": 1.0,
+    "negative": "",
+    "candidates": 1,
 }
 SHORTEST_DURATION = 0.05
 
@@ -43,11 +48,35 @@ class Snapshot:
         first = self.values["seed"]
         if first < 0:
             first = secrets.randbelow(LARGEST_SEED - 16)
-        return tuple((first + index) % (LARGEST_SEED + 1) for index in range(self.values["variations"]))
+        apart = self.candidates
+        return tuple(
+            (first + index * apart) % (LARGEST_SEED + 1) for index in range(self.values["variations"])
+        )
+
+    @property
+    def candidates(self) -> int:
+        """How many clips are made of each seed on, of which the one most like what was asked for is kept."""
+        return int(self.values["candidates"])
+
+    def words(self, voiceless: bool, beside: bool) -> Words | None:
+        """What is said of the sound, and what not; None where nothing is.
+
+        beside: an example or a library is there too; then the words count half until somebody weighs them. Without
+        a voice and anything beside they are all there is.
+        """
+        from vocaldm_live.engine.words import Words
+
+        text, negative = self.values["text"], self.values["negative"]
+        if not text and not negative:
+            return None
+        weight = 0.5 if beside else 1.0
+        if "text_weight" in self.given and (beside or not voiceless):
+            weight = self.values["text_weight"]
+        return Words(text, weight, negative)
 
     def requests(
         self,
-        sound: Sound,
+        sound: Sound | None,
         name: str,
         request_id: str,
         like: Sound | None,
@@ -55,13 +84,9 @@ class Snapshot:
     ) -> tuple[Request, ...]:
         """The requests of one gesture, a seed each."""
         from vocaldm_live.engine.request import Request
-        from vocaldm_live.engine.words import Words
 
         values = self.values
-        # The one slider weighs what is heard against what is asked for: the example where there is one, else words.
-        words = (
-            Words(values["text"], 0.5 if like is not None else values["strength"]) if values["text"] else None
-        )
+        words = self.words(sound is None, like is not None or anchor is not None)
         return tuple(
             Request(
                 sound,
@@ -102,8 +127,8 @@ class Controls:
 
     def touch(self, name: str, value: Value) -> None:
         """Somebody sets a slider; raises OscError for what the table's ranges cannot say."""
-        if name == "text" and value and not self._words:
-            raise OscError("text", "This preset understands no words: give an example sound with like.")
+        if name in ("text", "negative") and value and not self._words:
+            raise OscError(name, "This preset understands no words: give an example sound with like.")
         if name == "duration" and isinstance(value, float) and 0 < value < SHORTEST_DURATION:
             raise OscError("range", f"duration is too short: give 0, or {SHORTEST_DURATION} s to 60 s.")
         with self._lock:
@@ -120,7 +145,8 @@ class Controls:
         self.parameters.set("preset", header.name)
         self._words = header.parts.clap_text is not None
         if not self._words:
-            self.parameters.set("text", "")
+            for name in ("text", "negative"):
+                self.parameters.set(name, "")
         after = self.parameters.values()
         return {name: value for name, value in after.items() if value != before[name]}
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.commands.anchoring import Anchoring, open_search
+from vocaldm_live.checkpoints.searching import searching_preset
+from vocaldm_live.commands.anchoring import Anchoring, open_anchoring, open_search
 from vocaldm_live.errors import LibraryError, VocalDMError
+from vocaldm_live.library.ears import clap_space, encoder_hash
 from vocaldm_live.library.places import locate
 from vocaldm_live.library.store import is_index
 from vocaldm_live.osc.table import OscError
@@ -50,19 +52,21 @@ class Library:
 
     def use(self, text: str, nearest: int, preset: Preset) -> None:
         """Take a library for the gestures to come; raises VocalDMError, and keeps the one before."""
-        self._set(Anchoring(open_search(self._index(text), preset), nearest))
+        self._set(open_anchoring(self._index(text), preset, nearest))
 
     def clear(self) -> None:
         """Let the gestures to come have their own timbre again."""
         self._set(None)
 
     def follow(self, preset: Preset) -> None:
-        """Another preset plays: its encoder needs an index of its own, without which no library is in use."""
+        """Another preset plays: it needs embeddings of its own networks, without which no library is in use."""
         anchoring = self.anchoring
-        encoder = preset.header.parts.encoder
-        if anchoring is None or (encoder is not None and anchoring.encoder == encoder.sha256):
+        if anchoring is None:
             return
         try:
+            encoder, space = encoder_hash(searching_preset(preset)), clap_space(preset)
+            if (anchoring.encoder, anchoring.tower) == (encoder, space[1] if space else encoder):
+                return
             self.use(str(anchoring.search.index), anchoring.nearest, preset)
         except VocalDMError as error:
             log.warning("%s", error)

@@ -137,6 +137,9 @@ class Remote:
         def generate() -> None:
             from vocaldm_live.sound.audio import check_imitation, read_sound
 
+            if not path:
+                self._daemon.session.said(request_id, snapshot)
+                return
             real = self._daemon.roots.check(path)
             sound = check_imitation(read_sound(real), real.name)
             imitation = Imitation(sound, real.stem, "osc", real.stat().st_mtime, time.monotonic(), real)

@@ -7,13 +7,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.commands.maker import Voice, delivered, edit_title, recipe_of, request_of
+from vocaldm_live.commands.maker import Voice, delivered, edit_title, recipe_of, request_of, voiceless
 from vocaldm_live.daemon.controls import Controls, Snapshot
+from vocaldm_live.daemon.gesture import Gesture, gesture_of
 from vocaldm_live.daemon.roots import Roots
 from vocaldm_live.daemon.streams import Streams
 from vocaldm_live.daemon.undelivered import Undelivered
@@ -40,19 +41,6 @@ log = logging.getLogger("vocaldm.session")
 REMEMBERED = 64
 
 Tell = Callable[..., None]
-
-
-@dataclass(frozen=True)
-class Gesture:
-    """What a job was made of, for `again` and for the recipe; `sounds` and `paths` are what `edit` changes."""
-
-    imitation: Imitation
-    like: Sound | None = None
-    like_path: Path | None = None
-    parent: str = ""
-    edit: Edit | None = None
-    sounds: tuple[Sound, ...] = ()
-    paths: tuple[Path, ...] = ()
 
 
 class Session:
@@ -110,9 +98,33 @@ class Session:
     def heard(self, imitation: Imitation, request_id: str = "", snapshot: Snapshot | None = None) -> str:
         """Make clips of an imitation with the sliders as they stand; the request's id. Raises RequestError."""
         request_id = request_id or self.new_id(imitation.source)
-        gesture = Gesture(imitation, *self._liked())
+        gesture = Gesture.of(imitation, *self._liked())
         snapshot = snapshot or self.controls.snapshot()
-        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture, snapshot.candidates)
+        return request_id
+
+    def said(self, request_id: str, snapshot: Snapshot) -> str:
+        """Make clips of words, or of the example, without a voice; the request's id.
+
+        Raises RequestError where the preset that plays cannot do that, or something is missing.
+        """
+        from vocaldm_live.engine.request import resolve
+
+        like, like_path = self._liked()
+        words, duration = (
+            snapshot.words(voiceless=True, beside=like is not None),
+            snapshot.values["duration"] or None,
+        )
+        name = voiceless(words.text if words is not None else "", like_path).title
+        gesture = Gesture(
+            None, name, "osc", time.monotonic(), None, like, like_path, words=words, duration=duration
+        )
+        requests = self._requests(snapshot, gesture, request_id)
+        engine: Any = self.jobs.engine
+        if engine is not None:
+            # Told at once, not when its turn comes.
+            resolve(requests[0], engine.preset.header)
+        self._submit(request_id, requests, gesture, snapshot.candidates)
         return request_id
 
     def edit(
@@ -129,13 +141,26 @@ class Session:
         """Change a sound, driven by a voice or by itself, with the sliders as they stand; the request's id."""
         sound, path = (sounds[0], paths[0]) if voice is None else (voice, voice_path)
         title = edit_title(paths[0], edit.kind)
-        imitation = Imitation(sound, title, "osc", time.time(), time.monotonic(), path)
-        gesture = Gesture(imitation, *self._liked(), parent, edit, tuple(sounds), tuple(paths))
-        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
+        gesture = Gesture(
+            sound,
+            title,
+            "osc",
+            time.monotonic(),
+            path,
+            *self._liked(),
+            parent,
+            edit,
+            tuple(sounds),
+            tuple(paths),
+        )
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture, snapshot.candidates)
         return request_id
 
     def again(self, request_id: str, clip_id: str = "", snapshot: Snapshot | None = None) -> str:
-        """The gesture of a clip, or the last one, with the sliders as they stand and a new seed."""
+        """The gesture of a clip, or the last one, with the sliders as they stand and a new seed.
+
+        Where there was no voice, words, example and length are the gesture, and stay as they were.
+        """
         snapshot = snapshot or self.controls.snapshot()
         snapshot = replace(snapshot, values=snapshot.values | {"seed": -1})
         if clip_id:
@@ -143,10 +168,11 @@ class Session:
             gesture = self._gesture_of(entry)
         else:
             gesture = self._last()
-        imitation = replace(gesture.imitation, ended=time.monotonic())
-        like, like_path = self._liked()
-        gesture = replace(gesture, imitation=imitation, like=like, like_path=like_path)
-        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture)
+        gesture = replace(gesture, ended=time.monotonic())
+        if gesture.sound is not None:
+            like, like_path = self._liked()
+            gesture = replace(gesture, like=like, like_path=like_path)
+        self._submit(request_id, self._requests(snapshot, gesture, request_id), gesture, snapshot.candidates)
         return request_id
 
     def refine(self, request_id: str, clip_id: str, steps: int) -> str:
@@ -155,24 +181,18 @@ class Session:
 
         entry = self.history.get(clip_id)
         recipe = read_recipe(entry.recipe_path)
-        gesture = replace(self._gesture_of(entry), like=None, like_path=None)
-        if recipe.like is not None and recipe.like_sha256 is not None:
-            like_path = self._roots.check(recipe.like)
-            like = self._same_sound(like_path, recipe.like_sha256, f"The example of clip {entry.id}")
-            gesture = replace(gesture, like=like, like_path=like_path)
-        imitation = gesture.imitation
-        request = request_of(
-            recipe, imitation.sound, imitation.name, gesture.like, gesture.sounds, request_id
-        )
+        gesture = self._gesture_of(entry, with_like=True)
+        request = request_of(recipe, gesture.sound, gesture.name, gesture.like, gesture.sounds, request_id)
         request = replace(request, steps=steps)
         self._submit(request_id, (request,), gesture)
         return request_id
 
     def gesture_sound(self, clip_id: str = "") -> Sound:
         """The imitation that a clip was made of, or the last one; raises VocalDMError."""
-        if clip_id:
-            return self._gesture_of(self.history.get(clip_id)).imitation.sound
-        return self._last().imitation.sound
+        gesture = self._gesture_of(self.history.get(clip_id)) if clip_id else self._last()
+        if gesture.sound is None:
+            raise OscError("gesture", "That clip was made of no voice: name one that was, or a file.")
+        return gesture.sound
 
     def like(self, sound: Sound | None, path: Path | None) -> None:
         """Take an example's timbre for the gestures to come; None: the voice's own."""
@@ -187,7 +207,7 @@ class Session:
 
     def _anchoring(self, gesture: Gesture) -> Anchoring | None:
         # An example that was given for this very gesture comes before a library.
-        return self._library.anchoring if gesture.like is None else None
+        return self._library.anchoring if gesture.like is None and gesture.sound is not None else None
 
     def _liked(self) -> tuple[Sound | None, Path | None]:
         with self._lock:
@@ -201,8 +221,12 @@ class Session:
     # Inside ------------------------------------------------------------------------------------------------
 
     def _requests(self, snapshot: Snapshot, gesture: Gesture, request_id: str) -> tuple[Request, ...]:
-        imitation, anchor = gesture.imitation, self._anchoring(gesture)
-        made = snapshot.requests(imitation.sound, imitation.name, request_id, gesture.like, anchor)
+        anchor = self._anchoring(gesture)
+        made = snapshot.requests(gesture.sound, gesture.name, request_id, gesture.like, anchor)
+        if gesture.sound is None:
+            made = tuple(
+                replace(one, words=gesture.words, duration=gesture.duration, like_weight=1.0) for one in made
+            )
         edit = gesture.edit
         if edit is None:
             return made
@@ -217,16 +241,17 @@ class Session:
         changes |= {name: None for name in ("steps", "guidance", "sampler") if name not in snapshot.given}
         return tuple(replace(one, **changes) for one in made)
 
-    def _submit(self, request_id: str, requests: tuple[Request, ...], gesture: Gesture) -> None:
-        imitation = gesture.imitation
-        self.jobs.submit(Job(request_id, requests, gesture))
+    def _submit(
+        self, request_id: str, requests: tuple[Request, ...], gesture: Gesture, candidates: int = 1
+    ) -> None:
+        self.jobs.submit(Job(request_id, requests, gesture, candidates))
         with self._lock:
             self._recent[request_id] = gesture
             self._recent.move_to_end(request_id)
             while len(self._recent) > REMEMBERED:
                 self._recent.popitem(last=False)
-        log.info("%.2f s from %s", imitation.sound.seconds, imitation.source, extra={"request": request_id})
-        self._tell("heard", request_id, imitation.source, imitation.name[:200], imitation.sound.seconds)
+        log.info("%.2f s from %s", gesture.seconds, gesture.source, extra={"request": request_id})
+        self._tell("heard", request_id, gesture.source, gesture.name[:200], gesture.seconds)
 
     def _last(self) -> Gesture:
         with self._lock:
@@ -235,40 +260,15 @@ class Session:
             raise OscError("gesture", "No gesture was heard yet: record one, or name a clip.")
         return last
 
-    def _gesture_of(self, entry: Entry) -> Gesture:
-        from vocaldm_live.deliver.recipe import read_recipe
-
-        path = self.gestures.path_of(entry.imitation_sha256)
-        if not path.is_file():
-            # A recipe is a file that anybody may have written: it names no more than a client may.
-            path = self._roots.check(entry.imitation)
-        sound = self._same_sound(path, entry.imitation_sha256, f"The imitation of clip {entry.id}")
-        imitation = Imitation(sound, entry.name, "osc", time.time(), time.monotonic(), path)
-        recipe = read_recipe(entry.recipe_path)
-        named = ((recipe.source, recipe.source_sha256), (recipe.other, recipe.other_sha256))
-        paths = tuple(self._roots.check(name) for name, _ in named if name is not None)
-        digests = [digest for _, digest in named if digest is not None]
-        what = f"The sound that clip {entry.id} was made of"
-        sounds = tuple(
-            self._same_sound(path, digest, what) for path, digest in zip(paths, digests, strict=True)
-        )
-        return Gesture(imitation, parent=entry.id, edit=recipe.edit, sounds=sounds, paths=paths)
-
-    @staticmethod
-    def _same_sound(path: Path, digest: str, what: str) -> Sound:
-        from vocaldm_live.sound.audio import read_sound
-
-        sound = read_sound(path)
-        if sound.digest() != digest:
-            raise OscError("gesture", f"{what} has been changed since: it can't be used again.")
-        return sound
+    def _gesture_of(self, entry: Entry, with_like: bool = False) -> Gesture:
+        return gesture_of(entry, self.gestures, self._roots, with_like)
 
     def _on_progress(self, job: Job, variation: int, progress: Progress) -> None:
         self._tell("progress", job.id, variation, progress.stage, progress.step, progress.steps)
 
     def _on_audio(self, job: Job, variation: int, first: int, samples: np.ndarray, total: int) -> None:
         engine: Any = self.jobs.engine
-        self._streams.hear(job, variation, first, samples, total, engine.sample_rate)
+        self._streams.hear(job, variation, first, samples, total, engine.rate_of(job.requests[variation]))
 
     def _on_failed(self, job: Job, sentence: str) -> None:
         self._streams.give_up(job)
@@ -294,7 +294,7 @@ class Session:
         ready = time.monotonic()
         own = sum(clip.timings_ms[stage] for stage in ("encode", "sample", "decode"))
         write = 1000.0 * (ready - made)
-        timing = {"engine": own, "write": write, "total": 1000.0 * (ready - job.tag.imitation.ended)}
+        timing = {"engine": own, "write": write, "total": 1000.0 * (ready - job.tag.ended)}
         with self._lock:
             self.latencies.append(timing)
             del self.latencies[:-1000]
@@ -302,14 +302,14 @@ class Session:
     def _deliver(self, job: Job, variation: int, clip: Clip, preset: Preset, device: str) -> None:
         """Publish a clip, enter it in the history and say that it is ready; raises DeliveryError."""
         gesture: Gesture = job.tag
-        imitation = gesture.imitation
         clip = delivered(clip)
-        path = imitation.path or self.gestures.save(imitation.sound)
-        voice = Voice(imitation.sound, path, imitation.name, 0.0, 0.0)
+        path = gesture.path
+        if path is None and gesture.sound is not None:
+            path = self.gestures.save(gesture.sound)
+        voice = Voice(gesture.sound, path, gesture.name, 0.0, 0.0)
         recipe = recipe_of(clip, preset, device, voice, gesture.like_path, gesture.paths)
-        credits = "; ".join(preset.header.credits)
-        published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, credits)
-        clip_id = self._enter(job, published, imitation.source, gesture.parent)
+        published = self.outbox.publish(clip.samples, clip.sample_rate, recipe, voice.title, preset.credits)
+        clip_id = self._enter(job, published, gesture.source, gesture.parent)
         seed = str(clip.request.seed)
         self._tell("ready", job.id, variation, str(published.path), clip_id, clip.seconds, seed)
         own = sum(clip.timings_ms[stage] for stage in ("encode", "sample", "decode"))

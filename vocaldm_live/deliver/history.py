@@ -33,6 +33,7 @@ T = TypeVar("T")
 class Entry:
     """A clip of the history. `created` is an ISO 8601 time in UTC, `seconds` the clip's length.
 
+    `imitation` and its hash are empty for a clip of words or an example alone.
     `parent` is the id of the clip it was made from by `again` or `refine`, `request` the client's id,
     `source` where the gesture came from (microphone, inbox, osc ...); each empty where unknown. `missing`:
     the file is not where it was; nothing is ever deleted.
@@ -239,8 +240,8 @@ class History:
             recipe.steps,
             recipe.guidance,
             recipe.follow,
-            recipe.imitation,
-            recipe.imitation_sha256,
+            recipe.imitation or "",
+            recipe.imitation_sha256 or "",
             files.seconds,
             starred,
             False,

@@ -249,7 +249,7 @@ def _notes(recipe: Recipe) -> str:
     names = " and ".join(PurePath(path).name for path in (recipe.source, recipe.other) if path)
     edit = recipe.edit
     begin = (
-        f"Sound made by {maker} from a vocal imitation"
+        f"Sound made by {maker} from {_origin(recipe)}"
         if edit is None
         else f"{edit.kind} of {names} by {maker}"
     )
@@ -259,6 +259,14 @@ def _notes(recipe: Recipe) -> str:
         f"guidance {recipe.guidance:g}, follow {recipe.follow:g}."
     )
     return " ".join((made, *recipe.notes))
+
+
+def _origin(recipe: Recipe) -> str:
+    if recipe.imitation is not None:
+        return "a vocal imitation"
+    return " and ".join(
+        what for what, given in (("words", recipe.text), ("another sound", recipe.like)) if given
+    )
 
 
 def _part(path: Path) -> Path:

@@ -42,6 +42,7 @@ class Recipe:
     `duration` of None is the imitation's own. `created` is an ISO 8601 time. `device` is the kind (cpu,
     cuda, mps) on which the samples repeat exactly. `notes` say what else was done, one sentence each.
 
+    `imitation` and its hash are None for a clip of words or of an example sound alone.
     `library` is the folder whose sounds `nearest` stood in for the voice by `like_weight`, and `anchor` their
     vector, little-endian half floats in base64: the clip can be made again without them. Only the recipes
     of such clips have these three.
@@ -54,8 +55,8 @@ class Recipe:
     program_version: str
     preset: str
     preset_sha256: str
-    imitation: str
-    imitation_sha256: str
+    imitation: str | None
+    imitation_sha256: str | None
     seed: int
     steps: int
     guidance: float
@@ -92,11 +93,13 @@ class Recipe:
             if not legal(value):
                 raise RequestError(f"The recipe's {field.name} is {_short(value)}: {kind} belongs there.")
             object.__setattr__(self, field.name, normal(value))
-        for name in ("like", "vocoder"):
+        for name in ("imitation", "like", "vocoder"):
             if (getattr(self, name) is None) != (getattr(self, f"{name}_sha256") is None):
                 raise RequestError(
                     f"The recipe has only one of {name} and {name}_sha256: give both or neither."
                 )
+        if self.imitation is None and (self.edit is not None or self.duration is None):
+            raise RequestError("The recipe has no imitation where its edit or its length needs one: give it.")
         if (self.library is None) != (self.anchor is None):
             raise RequestError("The recipe has only one of library and anchor: give both or neither.")
         if (self.other is None) != (self.other_sha256 is None):
@@ -287,8 +290,8 @@ _RULES: dict[str, _Rule] = {
     "program_version": _TEXT,
     "preset": _TEXT,
     "preset_sha256": _SHA256,
-    "imitation": _TEXT,
-    "imitation_sha256": _SHA256,
+    "imitation": ("the path of a sound or null", _or_none(_is_text), _same),
+    "imitation_sha256": ("a SHA-256 of 64 hexadecimal digits or null", _or_none(_is_hash), _same),
     "seed": ("a whole number from 0 to 2^63 - 1", lambda value: _is_whole(value, 0, 2**63 - 1), int),
     "steps": ("a whole number of 1 or more", lambda value: _is_whole(value, 1, 100_000), int),
     "guidance": _POSITIVE,

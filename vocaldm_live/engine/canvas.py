@@ -9,15 +9,14 @@ import numpy as np
 from vocaldm_live.engine.brightness import brightened
 from vocaldm_live.engine.curves import bridged, cut, extended, performed
 from vocaldm_live.engine.request import ResolvedRequest
+from vocaldm_live.engine.scale import Scale, Trained, audible, scale_of
 from vocaldm_live.errors import RequestError
-from vocaldm_live.sound.audio import SILENCE_PEAK, Sound
+from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.edit import Edit
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.sketch import HOP, SKETCH_RATE, Sketch, measure_sketch
 
-# The middle of the peaks that sounds were trained with: a latent at another level would be foreign to the model.
-TRAINED_PEAK = 10.0 ** (-8.0 / 20.0)
-LARGEST_GAIN = 100.0
+FINEST_RATE = 48000  # Hz: what is kept of a sound keeps its own detail up to this rate
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Canvas:
 
     base: float32 `[n]` at the geometry's rate, the kept samples at their place, zeros where there is nothing yet;
     new: bool `[n]`, true in the spans that are made anew; sketch: curves over all of it, levelled; drawn: bool
-    `[sketch frames]`, false where no curve is to be followed; gain: what brings `base` to the level that the
+    `[sketch frames]`, false where no curve is to be followed; scale: what brings `base` to the level that the
     model knows; level_db: what levelled the sketch; turned: samples by which a loop was turned to put its seam inside.
     """
 
@@ -34,47 +33,78 @@ class Canvas:
     new: np.ndarray
     sketch: Sketch
     drawn: np.ndarray
-    gain: float
+    scale: Scale
     level_db: float
     turned: int = 0
 
 
-def lay_out(request: ResolvedRequest, geometry: Geometry) -> Canvas:
+@dataclass(frozen=True)
+class Placed:
+    """A sound at its place in an edit's result, at one rate, before anything is made.
+
+    samples: float32 `[n]`, zeros where there is nothing yet; spans: what is to be made anew; begin: where a loop
+    begins in the source; turned: samples by which it was turned.
+    """
+
+    samples: np.ndarray
+    spans: tuple[tuple[int, int], ...]
+    begin: int = 0
+    turned: int = 0
+
+    @property
+    def new(self) -> np.ndarray:
+        """Bool `[n]`, true in the spans."""
+        mask = np.zeros(len(self.samples), bool)
+        for begin, end in self.spans:
+            mask[begin:end] = True
+        return mask
+
+
+def placed(edit: Edit, source: Sound, rate: int, grid: int) -> Placed:
+    """The source of any edit but morph at `rate`, every edge of it on a sample of the rate `grid`."""
+
+    def at(seconds: float) -> int:
+        return round(round(seconds * grid) * rate / grid)
+
+    samples = source.at(rate).samples
+    if edit.kind == "loop":
+        begin, end = (at(edge) for edge in edit.spans[0]) if edit.spans else (0, len(samples))
+        samples = samples[begin:end]
+        turned = at(len(samples) / rate / 2.0) if rate != grid else len(samples) // 2
+        half = at(0.5 * edit.seam)
+        return Placed(np.roll(samples, turned), ((turned - half, turned + half),), begin, turned)
+    if edit.kind == "extend":
+        before, after, count = at(edit.before), at(edit.after), len(samples)
+        spans = ((0, before), (before + count, before + count + after))
+        return Placed(np.pad(samples, (before, after)), tuple(one for one in spans if one[0] < one[1]))
+    if edit.spans:
+        return Placed(samples, tuple((at(begin), min(len(samples), at(end))) for begin, end in edit.spans))
+    return Placed(samples, ((0, len(samples)),))
+
+
+def clip_rate(edit: Edit | None, source: Sound | None, rate: int) -> int:
+    """The rate in Hz of a clip of a model of `rate`: an edit keeps more of a sound than its model could make."""
+    kept = edit is not None and edit.kind not in ("restyle", "vary", "morph") and edit.keep == "original"
+    return max(rate, FINEST_RATE) if kept and source is not None and source.sample_rate > rate else rate
+
+
+def lay_out(request: ResolvedRequest, geometry: Geometry, trained: Trained) -> Canvas:
     """The canvas of any edit but morph; RequestError for a sound that is silent."""
     edit, source = request.edit, request.source
     assert edit is not None and source is not None
     rate = geometry.sample_rate
-    samples = source.at(rate).samples
+    place = placed(edit, source, rate, rate)
+    samples, spans, turned = place.samples, place.spans, place.turned
     sketch = measure_sketch(source.samples, source.sample_rate)
-    turned = 0
     if edit.kind == "loop":
-        begin, end = (round(edge * rate) for edge in edit.spans[0]) if edit.spans else (0, len(samples))
-        samples = samples[begin:end]
-        sketch = cut(
-            sketch, round(begin * SKETCH_RATE / rate / HOP), round(len(samples) / rate * SKETCH_RATE / HOP)
-        )
-        turned = len(samples) // 2
-        samples = np.roll(samples, turned)
+        begin = round(place.begin * SKETCH_RATE / rate / HOP)
+        sketch = cut(sketch, begin, round(len(samples) / rate * SKETCH_RATE / HOP))
         sketch = Sketch.of(np.roll(sketch.array(), sketch.frames // 2, axis=1))
-        half = round(0.5 * edit.seam * rate)
-        spans = [(turned - half, turned + half)]
     elif edit.kind == "extend":
         before, after = round(edit.before * rate), round(edit.after * rate)
-        spans = [
-            span
-            for span in ((0, before), (before + len(samples), before + len(samples) + after))
-            if span[0] < span[1]
-        ]
-        samples = np.pad(samples, (before, after))
         front, back = (round(count / rate * SKETCH_RATE / HOP) for count in (before, after))
         sketch = extended(sketch, front, back, edit.gesture == "mirror")
-    elif edit.spans:
-        spans = [(round(begin * rate), min(len(samples), round(end * rate))) for begin, end in edit.spans]
-    else:
-        spans = [(0, len(samples))]
-    new = np.zeros(len(samples), bool)
-    for begin, end in spans:
-        new[begin:end] = True
+    new = place.new
     frames = -(-len(samples) * SKETCH_RATE // (rate * HOP))
     sketch = sketch.fitted(frames)
     holes = np.zeros(frames, bool)
@@ -82,36 +112,24 @@ def lay_out(request: ResolvedRequest, geometry: Geometry) -> Canvas:
         holes[begin * SKETCH_RATE // (rate * HOP) : -(-end * SKETCH_RATE // (rate * HOP))] = True
     # What goes has no say in the level either: peak and loudest frames are those of what stays.
     stays = edit.kind in ("inpaint", "extend", "loop") and audible(samples[~new]) and not holes.all()
-    gain = model_gain(samples[~new] if stays else samples)
+    scale = scale_of(samples[~new] if stays else samples, trained)
     level_db = Sketch.of(sketch.array()[:, ~holes if stays else slice(None)]).levelled()[1]
     sketch = sketch.raised(level_db)
     drawn = np.ones(frames, bool)
     if edit.voice:
-        sketch = performed(sketch, holes, measured(request.imitation)[0])
+        sketch = performed(sketch, holes, measured(request.voice)[0])
     elif edit.gesture == "bridge" and edit.kind == "band":
         sketch = brightened(sketch, samples, rate, edit.low, edit.high)
     elif edit.gesture == "bridge":
         sketch = bridged(sketch, holes)
     elif edit.gesture == "free":
         drawn = ~holes
-    return Canvas(np.ascontiguousarray(samples, np.float32), new, sketch, drawn, gain, level_db, turned)
+    return Canvas(np.ascontiguousarray(samples, np.float32), new, sketch, drawn, scale, level_db, turned)
 
 
 def measured(sound: Sound) -> tuple[Sketch, float]:
     """The levelled sketch of a sound and the gain in dB that levelled it."""
     return measure_sketch(sound.samples, sound.sample_rate).levelled()
-
-
-def model_gain(samples: np.ndarray) -> float:
-    """What brings the peak of `[n]` to the middle of what the model was trained with; RequestError for silence."""
-    if not audible(samples):
-        raise RequestError("The sound to be edited is silent (peak below -80 dBFS): choose another.")
-    return min(LARGEST_GAIN, TRAINED_PEAK / float(np.abs(samples).max()))
-
-
-def audible(samples: np.ndarray) -> bool:
-    """Whether anything in `[n]` reaches -80 dBFS."""
-    return bool(len(samples)) and float(np.abs(samples).max()) >= SILENCE_PEAK
 
 
 def cropped(canvas: Canvas, begin: int, end: int) -> Canvas:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from vocaldm_live.checkpoints.preset import Modules, Preset, load_part, read_text
+from vocaldm_live.checkpoints.preset import Modules, Preset, load_encoder, load_part, read_text
+from vocaldm_live.checkpoints.searching import searching_preset
 from vocaldm_live.checkpoints.tokens import byte_pairs
+from vocaldm_live.engine.anchor import Anchor
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.remembered import Remembered
-from vocaldm_live.engine.request import Anchor, ResolvedRequest
+from vocaldm_live.engine.request import ResolvedRequest
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.adapter import CONDITION_SIZE, blend
 from vocaldm_live.model.audioldm import AudioLDMUNet
-from vocaldm_live.model.clap_audio import SAMPLE_RATE, ClapAudio, clap_mel, filled
+from vocaldm_live.model.clap_audio import ClapAudio, listened
 from vocaldm_live.model.clap_text import ClapText
+from vocaldm_live.model.embedder import Embedder
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.sketch import Sketch
 
@@ -24,7 +29,8 @@ class ClapHearing(Hearing):
     """Hears for an imported AudioLDM. CLAP's towers are loaded when first asked, in float32, and remembered by answer.
 
     A voice is heard by encoder and adapter where the preset has them, else by CLAP's audio tower; an example by
-    CLAP's audio tower where there is one.
+    CLAP's audio tower where there is one. Libraries are searched by the preset's encoder, or without one by the house's;
+    of the sounds that were found the mean of CLAP's embeddings is the condition.
     """
 
     def __init__(self, preset: Preset, modules: Modules, device: torch.device) -> None:
@@ -35,6 +41,20 @@ class ClapHearing(Hearing):
         self._towers: dict[str, torch.nn.Module] = {}
         self._texts = Remembered(f"text {self._text_part.sha256}" if self._text_part else "")
         self._sounds = Remembered(f"audio {self._audio_part.sha256}" if self._audio_part else "")
+
+    @cached_property
+    def _searching(self) -> tuple[Embedder, str]:
+        """The encoder that libraries are searched by, and its hash."""
+        found = searching_preset(self.preset)
+        part = found.header.parts.encoder
+        assert part is not None
+        own = self.modules.house_encoder
+        return Embedder(own or load_encoder(found, self.device), self.device), part.sha256
+
+    @property
+    def searcher(self) -> Embedder:
+        """The preset's encoder, or without one the house's; raises PresetError where that is not there."""
+        return self._searching[0]
 
     def heard(self, sound: Sound, is_voice: bool) -> Tensor:
         """What a sound is, `[1, 512]`, heard as a voice or as an example."""
@@ -48,13 +68,17 @@ class ClapHearing(Hearing):
         words = request.words
         if request.unconditional:
             return self.null(request, 1), None
-        if words is not None and words.text:
-            said = self.text(words.text)
-            if words.weight == 1.0:
-                return said, None
-            heard, anchor = self._heard(request)
-            return blend(heard, said, words.weight), anchor
-        return self._heard(request)
+        if words is not None and words.text and words.weight == 1.0:
+            return self.text(words.text), None
+        heard, anchor = self._heard(request)
+        return self.told(request, heard), anchor
+
+    def told(self, request: ResolvedRequest, vector: Tensor) -> Tensor:
+        """A condition `[1, 512]` with the request's words blended in by their weight."""
+        words = request.words
+        return (
+            vector if words is None or not words.text else blend(vector, self.text(words.text), words.weight)
+        )
 
     def null(self, request: ResolvedRequest, count: int) -> Tensor:
         """What guidance leans from `[count, 512]`: the empty text, or the words of what the clip is not."""
@@ -102,15 +126,37 @@ class ClapHearing(Hearing):
     # Inside ---------------------------------------------------------------------------------------------
 
     def _heard(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
-        if request.anchor is not None:
-            return super().vector(request)
+        if request.anchor is not None and request.like_weight > 0.0:
+            return self._anchored(request)
         if request.like is None or request.like_weight == 0.0:
-            return self.heard(request.imitation, request.hears_voice), None
+            return self.heard(request.voice, request.hears_voice), None
         example = self._example(request.like)
         if request.like_weight == 1.0:
             return example, None
-        own = self.heard(request.imitation, request.hears_voice)
+        own = self.heard(request.voice, request.hears_voice)
         return blend(own, example, request.like_weight), None
+
+    def _anchored(self, request: ResolvedRequest) -> tuple[Tensor, Anchor]:
+        """The mean of the nearest sounds' embeddings as a condition, blended with what is heard by `like_weight`."""
+        anchor = request.anchor
+        if not isinstance(anchor, Anchor):
+            assert anchor is not None
+            searcher, encoder = self._searching
+            if anchor.encoder != encoder:
+                raise RequestError(
+                    f"The library was indexed with another encoder than the preset {self.preset.name} searches with: "
+                    "build it again."
+                )
+            anchor = anchor(searcher.vector(request.voice, request.hears_voice))
+        found = torch.from_numpy(anchor.vector.copy())[None].to(self.device)
+        if found.shape[1] == CONDITION_SIZE:
+            found = torch.nn.functional.normalize(found, dim=1)
+        else:
+            found = self.modules.adapter(found)
+        if request.like_weight == 1.0:
+            return found, anchor
+        own = self.heard(request.voice, request.hears_voice)
+        return blend(own, found, request.like_weight), anchor
 
     def _voice(self, imitation: Sound) -> Tensor:
         if self.modules.any_adapter is None:
@@ -137,8 +183,7 @@ class ClapHearing(Hearing):
     def _listen(self, sound: Sound) -> np.ndarray:
         tower = self._tower("clap_audio")
         assert isinstance(tower, ClapAudio)
-        samples = torch.from_numpy(np.ascontiguousarray(sound.at(SAMPLE_RATE).samples)).to(self.device)
-        return tower(clap_mel(filled(samples.float())[None]))[0].cpu().numpy()
+        return listened(tower, sound, self.device)[0].cpu().numpy()
 
     def _tower(self, name: str) -> torch.nn.Module:
         if name not in self._towers:

@@ -10,25 +10,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vocaldm_live.checkpoints.header import Parameters
+from vocaldm_live.checkpoints.header import PresetHeader
 from vocaldm_live.checkpoints.preset import Modules
-from vocaldm_live.engine.canvas import Canvas, cropped, edit_of, lay_out
+from vocaldm_live.engine.canvas import Canvas, clip_rate, cropped, edit_of, lay_out, placed
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.levels import levelled_band, levelled_mel
 from vocaldm_live.engine.request import Clip, ResolvedRequest
+from vocaldm_live.engine.scale import Scale, Trained
 from vocaldm_live.engine.streaming import segment_plan
 from vocaldm_live.model.denoise import Denoise
 from vocaldm_live.model.guidance import guided
 from vocaldm_live.model.masks import Projected, free_bins, known_frames, windows
 from vocaldm_live.model.samplers import SAMPLERS, Cancelled, SeededNoise
 from vocaldm_live.model.unet import Condition
+from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.edit import Edit
 from vocaldm_live.sound.mel import log_mel
 from vocaldm_live.sound.splice import band_replaced, runs, spliced
 
 MULTIPLE = 8
-WINDOW = 256  # latent frames that are sampled at once; in longer sounds one window grows out of another
-CONTEXT = 64  # latent frames of what is known in each window: as much as a training example had
+WINDOW = 1024  # mel frames that are sampled at once; in longer sounds one window grows out of another
+CONTEXT = 256  # mel frames of what is known in each window: as much as a training example had
 JOIN_FRAMES = 4  # mel frames over which the sound's own mel becomes the decoded one
 
 Tell = Callable[[str, int, int], None]
@@ -42,9 +44,19 @@ class Editor:
     modules: Modules
     hearing: Hearing
     denoise: Denoise
-    parameters: Parameters
+    header: PresetHeader
     vocode: Vocode
     device: torch.device
+
+    @property
+    def leading(self) -> bool:
+        """Whether the model is sampled at leading steps; at trailing ones where it is not."""
+        return self.header.schedule.spacing == "leading"
+
+    @property
+    def trained(self) -> Trained:
+        """The level at which the model knows sounds."""
+        return self.header.parts.unet
 
     def edit(self, request: ResolvedRequest, tell: Tell, cancelled: Callable[[], bool] | None = None) -> Clip:
         """The clip of a request with an edit; raises RequestError and Cancelled."""
@@ -54,7 +66,7 @@ class Editor:
             return morphed(self, request, tell, cancelled)
         begun = time.perf_counter()
         tell("encode", 0, 1)
-        whole = lay_out(request, self.modules.geometry)
+        whole = lay_out(request, self.modules.geometry, self.trained)
         begin, end = self._part(request, whole)
         canvas = cropped(whole, begin, end)
         mel, clean = self._encoded(edit_of(request), canvas)
@@ -66,12 +78,10 @@ class Editor:
         sampled = time.perf_counter()
         stop_if(cancelled, "before decoding")
         made = self._decoded(request, canvas, mel, latent, free, tell, cancelled)
-        samples = self._joined(request, whole, begin, end, made)
-        if whole.turned:
-            samples = np.roll(samples, -whole.turned)
+        joined = self._joined(request, whole, begin, end, made)
         timings = times(begun, encoded, sampled, time.perf_counter())
         request = replace(request, anchor=anchor)
-        return Clip(samples, self.modules.geometry.sample_rate, request, timings, whole.level_db)
+        return Clip(joined.samples, joined.sample_rate, request, timings, whole.level_db, self._notes(joined))
 
     def fill(
         self,
@@ -84,12 +94,13 @@ class Editor:
     ) -> Tensor:
         """`clean` `[1, channels, T, bins]` with what is `free` (bool `[1, 1, T, bins]`) sampled, window by window."""
         edit, schedule = edit_of(request), self.modules.schedule
-        path = strength_path(schedule.trailing_steps(request.steps), edit.strength)
+        path = strength_path(schedule.spaced_steps(request.steps, self.leading), edit.strength)
         trajectory = schedule.trajectory(path)
         noise = SeededNoise([request.seed], device=self.device)
         channels, frames, bins = clean.shape[1:]
         drawn = noise.initial(channels, frames, bins)
-        plan = windows(free[0, 0].any(1).cpu().numpy(), WINDOW, CONTEXT, MULTIPLE)
+        factor = self.modules.geometry.factor
+        plan = windows(free[0, 0].any(1).cpu().numpy(), WINDOW // factor, CONTEXT // factor, MULTIPLE)
         total = len(plan) * len(trajectory)
         latent = clean.clone() if edit.strength < 1.0 else torch.where(free, torch.zeros_like(clean), clean)
         tell("sample", 0, total)
@@ -127,14 +138,15 @@ class Editor:
     def leaning(self, request: ResolvedRequest, condition: Condition) -> Denoise:
         """The guided denoise function of a condition."""
         null = Condition(self.hearing.null(request, 1), condition.image)
-        low, high = self.parameters.guidance_interval
+        parameters = self.header.parameters
+        low, high = parameters.guidance_interval
         return guided(
             self.denoise,
             condition,
             null,
             request.guidance,
             (float(low), float(high)),
-            self.parameters.guidance_rescale,
+            parameters.guidance_rescale,
         )
 
     def image(self, request: ResolvedRequest, canvas: Canvas, frames: int) -> Tensor:
@@ -145,10 +157,10 @@ class Editor:
         rows = drawn[: frames * factor].reshape(frames, factor).all(1)
         return image * torch.from_numpy(rows).to(image)[None, None, :, None]
 
-    def mel(self, samples: np.ndarray, gain: float) -> Tensor:
+    def mel(self, samples: np.ndarray, scale: Scale) -> Tensor:
         """Log-mel `[1, bands, frames]` of samples `[n]` at the model's level; frames fill the UNet's multiple."""
         geometry = self.modules.geometry
-        scaled = torch.from_numpy(np.ascontiguousarray(samples * np.float32(gain)))[None].to(self.device)
+        scaled = torch.from_numpy(np.ascontiguousarray(scale.there(samples)))[None].to(self.device)
         mel = log_mel(scaled, geometry)
         return torch.nn.functional.pad(
             mel, (0, -mel.shape[2] % (geometry.factor * MULTIPLE)), mode="replicate"
@@ -183,16 +195,17 @@ class Editor:
         geometry, total = self.modules.geometry, len(canvas.base)
         grid = geometry.hop * geometry.factor
         edit = edit_of(request)
-        if total <= WINDOW * grid or edit.keep == "resynthesis":
+        if total <= WINDOW * geometry.hop or edit.keep == "resynthesis":
             return 0, total
         spans = runs(canvas.new)
-        begin = max(0, spans[0][0] // grid - 2 * CONTEXT) * grid
-        end = min(total, (-(-spans[-1][1] // grid) + 2 * CONTEXT) * grid)
+        around = 2 * CONTEXT // geometry.factor
+        begin = max(0, spans[0][0] // grid - around) * grid
+        end = min(total, (-(-spans[-1][1] // grid) + around) * grid)
         return begin, end
 
     def _encoded(self, edit: Edit, canvas: Canvas) -> tuple[Tensor, Tensor]:
         """Log-mel, drawn across what is to go so that nothing known has seen it, and its latent."""
-        mel = self.mel(canvas.base, canvas.gain)
+        mel = self.mel(canvas.base, canvas.scale)
         known = self._known(canvas, mel.shape[2])
         goes = edit.kind == "extend" or (edit.strength == 1.0 and edit.kind in ("inpaint", "loop"))
         if goes and known.any():
@@ -243,15 +256,15 @@ class Editor:
             share = mel_share(free[:, :, :used], geometry.factor, mel.shape[1])
             drawn = share * drawn + (1.0 - share) * mel[:, :, : drawn.shape[2]]
         tell("decode", 1, steps)
-        return self.render(drawn, request.seed, len(canvas.base), tell, cancelled) / np.float32(canvas.gain)
+        return canvas.scale.back(self.render(drawn, request.seed, len(canvas.base), tell, cancelled))
 
     def _resynthesised(self, whole: Canvas, seed: int) -> np.ndarray:
         """What is kept, through VAE and vocoder alone."""
         geometry = self.modules.geometry
-        mel = self.mel(whole.base, whole.gain)
+        mel = self.mel(whole.base, whole.scale)
         used = -(-len(whole.base) // (geometry.hop * geometry.factor))
         drawn = self.modules.vae.decode(self.modules.vae.encode(mel)[:, :, :used])
-        return self.render(drawn, seed, len(whole.base)) / np.float32(whole.gain)
+        return whole.scale.back(self.render(drawn, seed, len(whole.base)))
 
     def _joined(
         self,
@@ -260,19 +273,36 @@ class Editor:
         begin: int,
         end: int,
         made: np.ndarray,
-    ) -> np.ndarray:
-        """What was made, put into what is kept."""
-        geometry, edit = self.modules.geometry, edit_of(request)
+    ) -> Sound:
+        """What was made, put into what is kept, at the rate of the clip, and a loop turned back."""
+        edit, own = edit_of(request), self.modules.geometry.sample_rate
         if edit.kind in ("restyle", "vary"):
-            return made
-        base = whole.base
+            return Sound(made, own)
+        rate = clip_rate(edit, request.source, own)
+        base, new, turned, high = whole.base, whole.new, whole.turned, edit.high
         if edit.keep == "resynthesis":
             base = self._resynthesised(whole, request.seed)
+        elif rate != own:
+            assert request.source is not None
+            place = placed(edit, request.source, rate, own)
+            base, new, turned = place.samples, place.new, place.turned
+            begin = round(begin * rate / own)
+            made = Sound(made, own).at(rate).samples[: len(base) - begin]
+            end = begin + len(made)
+            # Above what the model can make, what is there stays.
+            high = min(0.5 * own, 0.5 * own if high is None else high)
         if edit.kind == "band":
-            made = band_replaced(base[begin:end], made, geometry.sample_rate, edit.low, edit.high)
-        new = base.copy()
-        new[begin:end] = made
-        return spliced(base, new, whole.new, round(edit.fade * geometry.sample_rate))
+            made = band_replaced(base[begin:end], made, rate, edit.low, high)
+        filled = base.copy()
+        filled[begin:end] = made
+        samples = spliced(base, filled, new, round(edit.fade * rate))
+        return Sound(np.roll(samples, -turned) if turned else samples, rate)
+
+    def _notes(self, joined: Sound) -> tuple[str, ...]:
+        own = self.modules.geometry.sample_rate
+        if joined.sample_rate == own:
+            return ()
+        return (f"What is new was made at {own} Hz and ends at {own // 2} Hz; what is kept does not.",)
 
 
 def strength_path(trailing: Sequence[int], strength: float) -> list[int]:

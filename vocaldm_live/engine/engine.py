@@ -17,16 +17,16 @@ from vocaldm_live.checkpoints.preset import Preset, load_modules
 from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
 from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM_ITERATIONS
 from vocaldm_live.engine.batch import Heard, batch_key, conditions, padded_frames, same_but_seed
+from vocaldm_live.engine.canvas import clip_rate
 from vocaldm_live.engine.clap_hearing import ClapHearing
+from vocaldm_live.engine.device import choose_device, lay_out
 from vocaldm_live.engine.editing import Editor
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
 from vocaldm_live.engine.streaming import segment_plan, stream_network, stream_vocoder
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.denoise import denoise_from
-from vocaldm_live.model.fast import quicken
 from vocaldm_live.model.guidance import guided
-from vocaldm_live.model.hifi_gan import HiFiGAN
 from vocaldm_live.model.samplers import SAMPLERS, Cancelled, SeededNoise
 from vocaldm_live.model.schedule import Trajectory
 from vocaldm_live.model.unet import Condition
@@ -49,8 +49,7 @@ class Engine:
         self.preset = preset
         self.device = choose_device(device)
         self.modules = load_modules(preset, self.device)
-        self._channels_last()
-        self._quicken()
+        lay_out(self.modules, preset, self.device)
         parts = preset.header.parts
         if isinstance(parts.unet, AudioLDMUNetPart):
             self._hearing: Hearing = ClapHearing(preset, self.modules, self.device)
@@ -60,13 +59,8 @@ class Engine:
         self._lock = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="sketch")
         self._editor = Editor(
-            self.modules, self._hearing, self._denoise, preset.header.parameters, self._vocode, self.device
+            self.modules, self._hearing, self._denoise, preset.header, self._vocode, self.device
         )
-
-    @property
-    def sample_rate(self) -> int:
-        """Of the clips, in Hz."""
-        return self.modules.geometry.sample_rate
 
     def warm(self, seconds: float = 3.0) -> float:
         """Run once over a made-up gesture, so that the first request is as fast as the tenth; returns seconds taken."""
@@ -132,7 +126,7 @@ class Engine:
                     "themselves."
                 )
         for one in resolved:
-            if one.hears_voice:
+            if one.imitation is not None and one.hears_voice:
                 check_imitation(one.imitation, one.name)
             if one.like is not None:
                 check_imitation(one.like, "the example sound")
@@ -148,9 +142,13 @@ class Engine:
                     "ask for a shorter duration or fewer variations."
                 ) from error
 
-    def embedding(self, imitation: Sound) -> np.ndarray:
-        """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
-        return self._hearing.embedder.vector(imitation, True)
+    def embedding(self, sound: Sound, is_voice: bool = True) -> np.ndarray:
+        """A sound's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
+        return self._hearing.searcher.vector(sound, is_voice)
+
+    def rate_of(self, request: Request) -> int:
+        """The sample rate in Hz of a request's clip."""
+        return clip_rate(request.edit, request.source, self.modules.geometry.sample_rate)
 
     def condition(self, request: ResolvedRequest) -> tuple[Tensor, Tensor]:
         """What a request is heard as and what guidance leans from, each `[1, 512]`."""
@@ -332,9 +330,7 @@ class Engine:
 
     def _path(self, steps: int) -> Trajectory:
         """The timesteps: trailing ones, or where the preset's model was sampled so, leading ones."""
-        schedule = self.modules.schedule
-        leading = self.preset.header.schedule.spacing == "leading"
-        return schedule.leading(steps) if leading else schedule.trailing(steps)
+        return self.modules.schedule.spaced(steps, self._editor.leading)
 
     def _decode_steps(self, frames: int) -> int:
         """Steps of decoding that are told: the VAE's, and one for each piece of `_vocode`."""
@@ -356,23 +352,6 @@ class Engine:
         noise = torch.cat([draw_noise(1, mel.shape[2], geometry, generator) for generator in generators])
         yield from stream_vocoder(vocoder, mel, noise.to(mel.device))
 
-    def _channels_last(self) -> None:
-        for module in (self.modules.unet, self.modules.vae, self.modules.house_encoder):
-            for parameter in () if module is None else module.parameters():
-                if parameter.ndim == 4:
-                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-
-    def _quicken(self) -> None:
-        """On a CPU, networks of a published size get the faster convolutions; the house's are too narrow to gain."""
-        if self.device.type != "cpu":
-            return
-        modules = self.modules
-        if isinstance(self.preset.header.parts.unet, AudioLDMUNetPart):
-            quicken(modules.unet)
-            quicken(modules.vae)
-        if isinstance(modules.vocoder, HiFiGAN):
-            quicken(modules.vocoder)
-
     def _settle(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -385,16 +364,3 @@ class Engine:
 def _stop_if(cancelled: Callable[[], bool] | None, when: str) -> None:
     if cancelled is not None and cancelled():
         raise Cancelled(f"The request was cancelled {when}.")
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; auto takes CUDA, then MPS, then the CPU. RequestError where it is not there."""
-    has_cuda = torch.cuda.is_available()
-    has_mps = torch.backends.mps.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
-    if name not in ("cpu", "cuda", "mps"):
-        raise RequestError(f"device is {name!r}: choose auto, cpu, cuda or mps.")
-    if (name == "cuda" and not has_cuda) or (name == "mps" and not has_mps):
-        raise RequestError(f"device {name} is not available here: choose auto or cpu.")
-    return torch.device(name)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from vocaldm_live.checkpoints.preset import Modules
-from vocaldm_live.engine.request import Anchor, ResolvedRequest
+from vocaldm_live.engine.anchor import Anchor
+from vocaldm_live.engine.request import ResolvedRequest
 from vocaldm_live.model.adapter import blend
 from vocaldm_live.model.embedder import Embedder
 from vocaldm_live.model.sketch_image import draw_sketch
@@ -32,6 +33,11 @@ class Hearing:
         """The encoder, ready to be asked; raises RequestError where the preset has none."""
         return Embedder(self.modules.encoder, self.device)
 
+    @property
+    def searcher(self) -> Embedder:
+        """The encoder whose embeddings libraries are searched by."""
+        return self.embedder
+
     def null(self, request: ResolvedRequest, count: int) -> Tensor:
         """What guidance leans from, `[count, 512]`: the learned null."""
         return self.modules.adapter.null_condition(count)
@@ -41,7 +47,7 @@ class Hearing:
         if request.like is not None and request.like_weight > 0.5:
             wanted = self.embed(request.like, False)
         else:
-            wanted = self.embed(request.imitation, True)
+            wanted = self.embed(request.voice, True)
         return float((wanted * self.embed(sound, False)).sum())
 
     def embed(self, sound: Sound, is_imitation: bool) -> Tensor:
@@ -51,6 +57,10 @@ class Hearing:
     def heard(self, sound: Sound, is_voice: bool) -> Tensor:
         """What a sound is, `[1, 512]`, heard as a voice or as an example."""
         return self.modules.adapter(self.embed(sound, is_voice))
+
+    def told(self, request: ResolvedRequest, vector: Tensor) -> Tensor:
+        """A condition `[1, 512]` with the request's words blended in, where the preset understands any."""
+        return vector
 
     def vector(self, request: ResolvedRequest) -> tuple[Tensor, Anchor | None]:
         """The condition `[1, 512]`: voice, example, a library's anchor, a blend, or the learned null.
@@ -63,7 +73,7 @@ class Hearing:
         anchor: Anchor | None = None
         voice: Tensor | None = None
         if weight < 1.0 or callable(request.anchor) or (request.like is None and request.anchor is None):
-            voice = self.embed(request.imitation, request.hears_voice)
+            voice = self.embed(request.voice, request.hears_voice)
         if weight > 0.0 and request.anchor is not None:
             if isinstance(request.anchor, Anchor):
                 anchor = request.anchor
@@ -86,7 +96,7 @@ class Hearing:
 
         A `duration` other than the imitation's stretches the gesture; the tail decays by 3 dB a frame.
         """
-        sketch, gain = measure_sketch(request.imitation.samples, request.imitation.sample_rate).levelled()
+        sketch, gain = measure_sketch(request.voice.samples, request.voice.sample_rate).levelled()
         if request.duration is not None:
             sketch = sketch.stretched(max(1, round(request.duration * SKETCH_RATE / HOP)))
         body = sketch.frames

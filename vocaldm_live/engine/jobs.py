@@ -37,11 +37,13 @@ class Job:
     """One gesture and its variations, which are made one by one, so that each can be made again bit for bit.
 
     `id` is the client's and unique among the jobs under way; `tag` is the caller's own and comes back untouched.
+    candidates: how many clips are made of each request, of which the one most like what was asked for counts.
     """
 
     id: str
     requests: tuple[Request, ...]
     tag: Any = None
+    candidates: int = 1
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,12 @@ class Jobs:
                     self._tell(events.audio, job, variation, first, samples, total)
 
                 hears = audio if events.audio is not None else None
-                clip = engine.generate(request, progress, running.stop.is_set, hears)
+                if job.candidates == 1:
+                    clip = engine.generate(request, progress, running.stop.is_set, hears)
+                else:
+                    clip = self._best(engine, job, request, progress, running.stop.is_set)
+                    if hears is not None:
+                        hears(0, clip.samples, len(clip.samples))
                 # The one callback that may fail the job: a clip that can't be written is no clip.
                 events.clip(job, variation, clip)
         except Cancelled:
@@ -256,6 +263,18 @@ class Jobs:
         else:
             return lambda: self._tell(events.done, job)
         return lambda: self._tell(events.failed, job, sentence)
+
+    @staticmethod
+    def _best(
+        engine: Any,
+        job: Job,
+        request: Request,
+        progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> Clip:
+        from vocaldm_live.engine.candidates import best_of
+
+        return best_of(engine, request, job.candidates, progress, cancelled)
 
     @staticmethod
     def _tell(callback: Callable[..., None], *what: object) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from vocaldm_live.engine.canvas import edit_of, measured, model_gain
+from vocaldm_live.engine.canvas import edit_of, measured
 from vocaldm_live.engine.curves import between
 from vocaldm_live.engine.request import Clip, ResolvedRequest
+from vocaldm_live.engine.scale import Scale, scale_of
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.adapter import blend
 from vocaldm_live.model.inversion import inversion_path, invert, slerp
@@ -44,10 +44,10 @@ def morphed(
     length = round(request.seconds * geometry.sample_rate)
     frames = geometry.latent_frames(length)
     padded = -(-frames // MULTIPLE) * MULTIPLE
-    if padded > 4 * WINDOW:
+    if padded * geometry.factor > 4 * WINDOW:
         raise RequestError(
             f"A morph of {request.seconds:.0f} s is too long: cut both sounds so that it lasts "
-            f"{4 * WINDOW * geometry.factor * geometry.hop / geometry.sample_rate:.0f} s or less."
+            f"{4 * WINDOW * geometry.hop / geometry.sample_rate:.0f} s or less."
         )
     curve_frames = max(1, round(request.seconds * SKETCH_RATE / HOP))
     (one, level_a), (two, level_b) = measured(source), measured(other)
@@ -59,18 +59,19 @@ def morphed(
 
     seeded = SeededNoise([request.seed], device=editor.device)
     noise = seeded.initial(geometry.latent_channels, padded, geometry.latent_bins)
-    path = editor.modules.schedule.trailing(request.steps)
-    gains = [1.0, 1.0]
+    schedule = editor.modules.schedule
+    path = schedule.spaced(request.steps, editor.leading)
+    scales = [Scale(), Scale()]
     encoded = time.perf_counter()
     done, steps = 0, len(path)
     if not edit.voice:
-        path = inversion_path(editor.modules.schedule, request.steps)
-        gains = [model_gain(sound.samples) for sound in (source, other)]
+        path = inversion_path(schedule, schedule.spaced_steps(request.steps, editor.leading))
+        scales = [scale_of(sound.samples, editor.trained) for sound in (source, other)]
         steps = 2 * (len(path) - 1) + len(path)
         noises = []
-        for sound, gain, sketch, vector in zip((source, other), gains, sketches, vectors, strict=True):
+        for sound, scale, sketch, vector in zip((source, other), scales, sketches, vectors, strict=True):
             mel = stretched_mel(
-                editor.mel(sound.at(geometry.sample_rate).samples, gain),
+                editor.mel(sound.at(geometry.sample_rate).samples, scale),
                 geometry.latent_frames(round(sound.seconds * geometry.sample_rate)) * geometry.factor,
                 frames * geometry.factor,
             )
@@ -88,11 +89,12 @@ def morphed(
     vector = blend(vectors[0], vectors[1], edit.weight)
     if request.like is not None:
         vector = blend(vector, editor.hearing.heard(request.like, False), request.like_weight)
+    vector = editor.hearing.told(request, vector)
     condition = Condition(vector, image(between(*sketches, edit.weight)))
     latent = SAMPLERS[request.sampler](
         editor.leaning(request, condition),
         noise.contiguous(memory_format=torch.channels_last),
-        editor.modules.schedule,
+        schedule,
         path,
         eta=request.eta if edit.voice else 0.0,
         noise_source=seeded,
@@ -105,8 +107,8 @@ def morphed(
     tell("decode", 0, parts)
     mel = editor.modules.vae.decode(latent[:, :, :frames])
     tell("decode", 1, parts)
-    gain = gains[0] ** (1.0 - edit.weight) * gains[1] ** edit.weight
-    samples = editor.render(mel, request.seed, length, tell, cancelled) / np.float32(gain)
+    scale = scales[0].between(scales[1], edit.weight)
+    samples = scale.back(editor.render(mel, request.seed, length, tell, cancelled))
     level_db = (1.0 - edit.weight) * level_a + edit.weight * level_b
     timings = times(begun, encoded, sampled, time.perf_counter())
     # What lies between two sounds is theirs; a library has no say.

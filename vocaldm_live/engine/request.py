@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vocaldm_live.engine.anchor import Anchor, FindAnchor, check_anchor
 from vocaldm_live.engine.words import Words, check_heard
 from vocaldm_live.errors import RequestError
 from vocaldm_live.sound.audio import LONGEST_SECONDS, Sound
@@ -21,48 +22,20 @@ LONGEST_TAIL = 5.0
 INVERSION_STEPS = 16
 
 
-@dataclass(frozen=True, eq=False)
-class Anchor:
-    """What a library's sounds nearest to a voice have in common, to stand in for that voice's vector.
-
-    vector: float32 `[960]`, the mean of their embeddings, of which only what half precision holds is used,
-    so that a recipe can carry it whole; library: the folder; nearest: the sounds' names below it.
-    """
-
-    vector: np.ndarray
-    library: str
-    nearest: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        vector = np.asarray(self.vector, dtype=np.float16).astype(np.float32)
-        if vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
-            raise RequestError("The anchor is no finite vector: search the library again.")
-        object.__setattr__(self, "vector", vector)
-
-
-class FindAnchor(Protocol):
-    """Finds the anchor of a voice; `encoder` is the SHA-256 of the encoder whose embeddings it compares."""
-
-    encoder: str
-
-    def __call__(self, embedding: np.ndarray) -> Anchor:
-        """The anchor of an embedding, float32 `[960]` at unit length."""
-        ...
-
-
 @dataclass(frozen=True)
 class Request:
     """One clip to make. None stands for the preset's default; `resolve` puts it in.
 
-    imitation: the voice; like: a sound whose timbre stands in for the voice's, by `like_weight` 0..1;
-    anchor: a library's sounds do so instead, given by what finds them or as they were found before;
+    imitation: the voice, None where words or an example alone say what the clip is (AudioLDM); like: a sound whose
+    timbre stands in for the voice's, by `like_weight` 0..1; anchor: a library's sounds do so instead, given by what
+    finds them or as they were found before;
     duration: seconds without the tail, None: as long as the imitation; unconditional: the learned null
     instead of any vector (an anchor of `evaluate`); words: what is said of the clip, for presets with CLAP.
     edit: `source` is changed instead of a clip made anew, `other` being morph's second sound. The imitation is then
     the voice that drives what is new (`edit.voice`), or the source itself; duration and tail have no say.
     """
 
-    imitation: Sound
+    imitation: Sound | None
     name: str = "imitation"
     seed: int = 0
     steps: int | None = None
@@ -87,7 +60,7 @@ class Request:
 class ResolvedRequest:
     """A request with every value in place and legal."""
 
-    imitation: Sound
+    imitation: Sound | None
     name: str
     seed: int
     steps: int
@@ -108,6 +81,13 @@ class ResolvedRequest:
     words: Words | None = None
 
     @property
+    def voice(self) -> Sound:
+        """The imitation; raises RequestError where there is none."""
+        if self.imitation is None:
+            raise RequestError("The request has no voice: give one.")
+        return self.imitation
+
+    @property
     def hears_voice(self) -> bool:
         """Whether the imitation is a voice; an edit without one has the sound itself in its place."""
         return self.edit is None or self.edit.voice
@@ -117,7 +97,7 @@ class ResolvedRequest:
         """Length of the clip, tail included."""
         if self.edit is not None and self.source is not None:
             return self.edit.seconds(self.source.seconds, self.other.seconds if self.other else None)
-        return (self.imitation.seconds if self.duration is None else self.duration) + self.tail
+        return (self.voice.seconds if self.duration is None else self.duration) + self.tail
 
     def with_seed(self, seed: int) -> ResolvedRequest:
         """The same request with another seed."""
@@ -158,21 +138,21 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     """The request with the preset's defaults; RequestError names the first value that is not legal."""
     parameters = header.parameters
     edit = request.edit
+    if request.imitation is None:
+        _check_voiceless(request, header)
     # Noise that was found by inversion leads back to its sound in small steps without guidance only.
     inverts = edit is not None and edit.kind == "morph" and not edit.voice
     steps = parameters.steps.default if request.steps is None else request.steps
     guidance = parameters.guidance.default if request.guidance is None else request.guidance
     sampler = parameters.sampler.default if request.sampler is None else request.sampler
-    encoder = header.parts.encoder.sha256 if header.parts.encoder is not None else ""
-    if request.anchor is not None and not encoder:
-        raise RequestError(f"The preset {header.name} has no encoder to search a library with: leave it out.")
-    if request.anchor is not None and getattr(request.anchor, "encoder", encoder) != encoder:
-        raise RequestError("The library was indexed with another encoder than the preset's: build it again.")
+    check_anchor(request.anchor, header)
     if inverts:
         sampler = request.sampler or "ddim"
         steps = min(INVERSION_STEPS, int(parameters.steps.high)) if request.steps is None else request.steps
-    if inverts or (edit is not None and edit.kind in ("inpaint", "extend", "band", "loop")):
-        # What is new has to fit what is kept, and guidance leads away from that.
+    fits = edit is not None and edit.kind in ("inpaint", "extend", "band", "loop")
+    if inverts or (fits and header.parts.unet.kind != "audioldm"):
+        # What is new has to fit what is kept, and guidance leads the house's away from that; AudioLDM's authors
+        # inpaint as they generate.
         guidance = max(1.0, parameters.guidance.low) if request.guidance is None else request.guidance
     follow = parameters.follow.default if request.follow is None else request.follow
     tail = parameters.tail_seconds if request.tail is None else request.tail
@@ -217,6 +197,29 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
         request.other,
         check_heard(request.words, request.like is not None, request.unconditional, header),
     )
+
+
+def _check_voiceless(request: Request, header: PresetHeader) -> None:
+    """RequestError where something is missing that only a voice could give, or be blended with."""
+    words = request.words
+    says = words is not None and bool(words.text)
+    if header.parts.unet.kind != "audioldm":
+        raise RequestError(
+            f"The preset {header.name} makes clips of voices and understands no words: give a voice, or an imported "
+            "AudioLDM preset with --text."
+        )
+    if request.edit is not None or request.anchor is not None:
+        raise RequestError("An edit and a library need a sound or a voice to go by: give one.")
+    if not says and request.like is None and not request.unconditional:
+        raise RequestError("Nothing says what the clip is to be: give a voice, words or an example sound.")
+    if request.duration is None:
+        raise RequestError("Without a voice nothing says how long the clip is to be: give a duration.")
+    if request.like is not None and request.like_weight != 1.0:
+        raise RequestError(
+            "The like weight blends the example with a voice, and there is none: leave it out."
+        )
+    if words is not None and says and words.weight != 1.0 and request.like is None:
+        raise RequestError("The text weight blends words with a sound, and there is none: leave it out.")
 
 
 def _check_edit(request: Request, edit: Edit, header: PresetHeader, sampler: str) -> None:

@@ -1,4 +1,4 @@
-"""Ears: a preset's encoder as libraries hear by it, its reference tower for sounds and the other for voices."""
+"""Ears: what libraries are heard by: a preset's encoder, and CLAP's audio tower of one that has it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ def encoder_hash(preset: Preset) -> str:
     if encoder is None:
         raise PresetError(f"The preset {preset.name} has no encoder: name one that has, as house.")
     return encoder.sha256
+
+
+def clap_space(preset: Preset) -> tuple[str, str] | None:
+    """The space of an AudioLDM preset's CLAP audio tower and the SHA-256 of its weights; None where it has none.
+
+    Each tower has a space of its own, for a user may have models that were trained with different ones.
+    """
+    parts = preset.header.parts
+    if parts.clap_audio is None or parts.unet.kind != "audioldm":
+        return None
+    return f"clap-{parts.clap_audio.sha256[:12]}", parts.clap_audio.sha256
 
 
 class EncoderEars:
@@ -52,3 +63,31 @@ class EncoderEars:
     def imitation(self, sound: Sound) -> np.ndarray:
         """A voice's unit vector, float32 `[960]`."""
         return self._embedder.vector(sound, True)
+
+
+class ClapEars:
+    """The CLAP audio tower of a preset, loaded without the rest of it, in float32; raises PresetError."""
+
+    def __init__(self, preset: Preset, device: torch.device | str = "cpu") -> None:
+        from vocaldm_live.checkpoints.preset import load_part
+        from vocaldm_live.model.adapter import CONDITION_SIZE
+
+        space = clap_space(preset)
+        if space is None:
+            raise PresetError(
+                f"The preset {preset.name} has no CLAP audio tower: import a .ckpt that has it."
+            )
+        self.name, self.sha256 = space
+        self.width = CONDITION_SIZE
+        self._device = device
+        self._tower = load_part(preset, "clap_audio", device).float()
+
+    def __call__(self, sound: Sound) -> np.ndarray:
+        """A sound's unit vector, float32 `[512]`."""
+        import torch
+
+        from vocaldm_live.model.clap_audio import ClapAudio, listened
+
+        assert isinstance(self._tower, ClapAudio)
+        with torch.inference_mode():
+            return listened(self._tower, sound, self._device)[0].cpu().numpy()

@@ -23,7 +23,8 @@ BLOCK = 8192
 class Hit:
     """A sound that was found: its place from 1, its cosine, where its nearest window begins in seconds.
 
-    And that window's vector, float32 `[width]`, as it was then: an index may be built anew meanwhile.
+    And that window's vector, float32 `[width]`, as it was then: an index may be built anew meanwhile. source: the
+    file's number in the index.
     """
 
     rank: int
@@ -31,6 +32,7 @@ class Hit:
     score: float
     start: float
     vector: np.ndarray = field(repr=False, compare=False)
+    source: int = field(default=-1, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,7 @@ class Search:
                     float(scores[at]),
                     float(snapshot.starts[at]),
                     np.array(snapshot.matrix[snapshot.rows[at]]),
+                    int(snapshot.sources[at]),
                 )
                 for place, at in enumerate(nearest, 1)
                 if int(snapshot.sources[at]) in paths
@@ -156,11 +159,11 @@ class Search:
         return {source: row[0] for source, row in found.items() if row is not None}
 
 
-def mean_vector(hits: Sequence[Hit]) -> np.ndarray:
-    """The mean of the found windows' vectors at unit length, float32 `[width]`; RequestError without any."""
-    if not hits:
+def mean_vector(vectors: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of vectors `[width]` at unit length, float32; RequestError without any."""
+    if not vectors:
         raise RequestError("No sound was found: nothing can stand in for the voice.")
-    total = np.mean([hit.vector for hit in hits], axis=0, dtype=np.float64)
+    total = np.mean(vectors, axis=0, dtype=np.float64)
     return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), dtype=np.float32)
 
 

@@ -136,6 +136,6 @@ def read_facts(index: Path) -> Facts:
 
 def read_problems(index: Path) -> list[str]:
     """A sentence for each file that could not be read, by path."""
-    query = "SELECT sentence FROM problems JOIN sources ON sources.id = source ORDER BY path"
+    query = "SELECT DISTINCT sentence FROM problems JOIN sources ON sources.id = source ORDER BY path"
     with complaints(index), closing(connect(index)) as connection:
         return [sentence for (sentence,) in connection.execute(query)]

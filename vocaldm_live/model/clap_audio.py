@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vocaldm_live.model.clap_text import Projection
+from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import mel_filters
 
@@ -54,6 +56,12 @@ class ClapAudio(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         """In float32: dB of what is quieter than float16 can say are no numbers there."""
         return functional.normalize(self.audio_projection(self.audio_branch(mel)), dim=-1)
+
+
+def listened(tower: ClapAudio, sound: Sound, device: torch.device | str) -> Tensor:
+    """A sound's unit vector `[1, vector_width]`, of its first ten seconds."""
+    samples = torch.from_numpy(np.ascontiguousarray(sound.at(SAMPLE_RATE).samples)).to(device)
+    return tower(clap_mel(filled(samples.float())[None]))
 
 
 class HTSAT(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,9 +16,8 @@ ITERATIONS = 3
 NEARLY_NOISE = 0.2  # alpha below which x_0 is the steadier of the two
 
 
-def inversion_path(schedule: Schedule, steps: int) -> Trajectory:
-    """Trailing steps and, as the last one, timestep 0: the level at which an inversion begins."""
-    times = schedule.trailing_steps(steps)
+def inversion_path(schedule: Schedule, times: Sequence[int]) -> Trajectory:
+    """Falling timesteps and, as the last one, timestep 0: the level at which an inversion begins."""
     return schedule.trajectory(times if times[-1] == 0 else (*times, 0))
 
 

@@ -150,6 +150,10 @@ class Schedule:
             )
         return [i * stride + offset for i in reversed(range(n))]
 
+    def spaced_steps(self, n: int, leading: bool) -> list[int]:
+        """n leading or trailing steps, as the model that takes them was sampled."""
+        return self.leading_steps(n) if leading else self.trailing_steps(n)
+
     def trajectory(self, timesteps: Sequence[int], final: int = -1) -> Trajectory:
         """Any strictly falling timesteps, ending on the level of timestep `final` (-1: clean data).
 
@@ -174,6 +178,10 @@ class Schedule:
     def leading(self, n: int, offset: int = 1) -> Trajectory:
         """Official AudioLDM's trajectory: leading steps down to timestep 0, whose little noise stays."""
         return self.trajectory(self.leading_steps(n, offset), final=0)
+
+    def spaced(self, n: int, leading: bool) -> Trajectory:
+        """The trajectory of leading or of trailing steps."""
+        return self.leading(n) if leading else self.trailing(n)
 
     # Conversions: x_t, x_0, eps and v are [batch, ...]; t is a long tensor [batch] or one int for all ----
 

@@ -133,6 +133,6 @@ def event(name: str, help: str, *arguments: Argument, daily: bool = True) -> Ent
     return Entry(f"{ROOT}/{name}", "event", arguments, help, daily)
 
 
-def parameter(argument: Argument, help: str) -> Entry:
+def parameter(argument: Argument, help: str, daily: bool = True) -> Entry:
     """An entry that goes both ways."""
-    return Entry(f"{ROOT}/param/{argument.name}", "parameter", (argument,), help, True)
+    return Entry(f"{ROOT}/param/{argument.name}", "parameter", (argument,), help, daily)

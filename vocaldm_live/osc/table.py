@@ -60,7 +60,12 @@ _ENTRIES = (
         Argument("seconds", "f", 0.1, 60),
         Argument("id", "s", default="", help="the request's id; empty: one is chosen", longest=100),
     ),
-    command("generate", "Make a clip of this sound file.", ID, Argument("path", "s", help="absolute path")),
+    command(
+        "generate",
+        "Make a clip of this sound file, or where an AudioLDM plays of text or like alone, duration long.",
+        ID,
+        Argument("path", "s", default="", help="absolute path; empty: without a voice"),
+    ),
     command(
         "again",
         "The same gesture with a new seed.",
@@ -152,6 +157,21 @@ _ENTRIES = (
     ),
     parameter(Argument("preset", "s"), "The preset that plays."),
     parameter(Argument("text", "s"), "Words for the sound, where the preset understands them; empty: none."),
+    parameter(
+        Argument("text_weight", "f", 0, 1),
+        "How far words replace what is heard; unmoved: all of it, beside like or a library half.",
+        daily=False,
+    ),
+    parameter(
+        Argument("negative", "s"),
+        "What the sound is not, where the preset understands words; empty: nothing.",
+        daily=False,
+    ),
+    parameter(
+        Argument("candidates", "i", 1, 16),
+        "Clips made for each that is kept, the one most like what was asked for.",
+        daily=False,
+    ),
     event("state/begin", "The whole state follows."),
     event("state/end", "That was the whole state."),
     event("pong", "The answer to ping.", Argument("text", "s"), daily=False),

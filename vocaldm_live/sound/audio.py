@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +54,6 @@ def read_sound(path: str | Path, longest: float | None = None) -> Sound:
     `longest` cuts what lies beyond that many seconds. Raises SoundError when the file is missing,
     is not audio, is empty or holds values that are not numbers.
     """
-    import soundfile
-
     path = Path(path)
     if not path.exists():
         raise SoundError(f"{path} does not exist: check the name.")
@@ -61,22 +61,46 @@ def read_sound(path: str | Path, longest: float | None = None) -> Sound:
         raise SoundError(
             f"{path} is a folder: name a sound file, or give the folder to a command that takes folders."
         )
+    # As bytes, because a name need not be text; Windows has names of text only.
+    return _decode(str(path) if os.name == "nt" else os.fsencode(path), str(path), longest)
+
+
+def decode_sound(data: bytes, name: str, longest: float | None = None) -> Sound:
+    """Read an audio file that is in memory, `name` being what errors call it; otherwise as `read_sound`."""
+    return _decode(io.BytesIO(data), name, longest)
+
+
+def sound_length(path: Path) -> tuple[int, int]:
+    """Samples a channel and sample rate in Hz, from the file's header alone; raises SoundError as `read_sound`."""
+    import soundfile
+
     try:
-        # As bytes, because a name need not be text; Windows has names of text only.
-        name: str | bytes = str(path) if os.name == "nt" else os.fsencode(path)
-        with soundfile.SoundFile(name) as file:
+        with soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path)) as file:
+            return file.frames, file.samplerate
+    except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
+        raise _not_audio(str(path), error) from error
+
+
+def _not_audio(name: str, error: Exception) -> SoundError:
+    reason = str(getattr(error, "error_string", error)).rstrip(".").replace(". ", ", ")
+    return SoundError(f"{name} cannot be read as audio ({reason}): give a WAV, FLAC, OGG, MP3 or AIFF file.")
+
+
+def _decode(source: Any, name: str, longest: float | None) -> Sound:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(source) as file:
             rate = int(file.samplerate)
             wanted = -1 if longest is None else int(longest * rate)
             data = file.read(wanted, dtype="float32", always_2d=True)
     # TypeError: soundfile takes the ending .raw for samples without a header.
     except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
-        reason = str(getattr(error, "error_string", error)).rstrip(".").replace(". ", ", ")
-        advice = "give a WAV, FLAC, OGG, MP3 or AIFF file"
-        raise SoundError(f"{path} cannot be read as audio ({reason}): {advice}.") from error
+        raise _not_audio(name, error) from error
     if not len(data):
-        raise SoundError(f"{path} holds no samples: record it again.")
+        raise SoundError(f"{name} holds no samples: record it again.")
     if not np.isfinite(data).all():
-        raise SoundError(f"{path} holds samples that are not numbers (NaN or infinite): export it again.")
+        raise SoundError(f"{name} holds samples that are not numbers (NaN or infinite): export it again.")
     return Sound(np.ascontiguousarray(data.mean(axis=1)), rate)
 
 

@@ -74,14 +74,14 @@ end
 -- Which clips are of one request --------------------------------------------------------------------------
 --
 -- A recipe names no request. The variations of one are told by what they share: the same imitation (its
--- imitation_sha256), the same preset and settings, and seeds that count up by one, because the variations of a
+-- imitation_sha256), words, preset and settings, and seeds that count up by one, because the variations of a
 -- request take seed, seed + 1, and so on. They lie in the outbox under one name with growing numbers
 -- (..._0007.wav, ..._0008.wav), and were made within two minutes of each other. So from the newest clip we go
 -- down, seed by seed, each time to the nearest lower number, until one is missing. "Again" begins at another
 -- random seed and "refine" has other steps, so neither is taken for a variation.
 
 local SAME = {"imitation_sha256", "preset_sha256", "steps", "guidance", "follow", "sampler", "eta", "tail",
-  "duration", "like_sha256", "like_weight", "anchor", "format"}
+  "duration", "like_sha256", "like_weight", "anchor", "text", "text_weight", "negative", "format"}
 
 local function same_request(one, other)
   for _, name in ipairs(SAME) do

@@ -14,6 +14,8 @@ const LOOKS = {
   variations: { title: "Variations", show: number(0) },
   duration: { title: "Duration", show: (value) => (value ? `${value.toFixed(1)} s` : "as voice"), step: 0.1, most: 20 },
   eta: { title: "Eta", show: number(2), step: 0.01, more: true },
+  candidates: { title: "Candidates", show: number(0), more: true },
+  text_weight: { title: "Words count", show: percent, step: 0.01, more: true },
 };
 
 export class Knobs {
@@ -27,6 +29,7 @@ export class Knobs {
     this.#seed();
     this.#choice("sampler", "Sampler");
     this.#words("text", "Words");
+    this.#words("negative", "Not");
     this.#presets();
     wire.on("connection", (on) => this.#enable(on))
       .on("state/end", () => this.#ranges())

@@ -1,0 +1,119 @@
+"""Split: what belongs together stays on one side, whatever it is called."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from data_sets import put, vimsketch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.data.collection import Collection, content_key
+from training.data.formats import open_collection, read_collection
+from training.data.spec import DataSpec
+from training.data.split import held_out, refuse_leaks, split_by_group
+from training.errors import DataError
+from training.run import held_out as house_held_out
+
+
+def sides(collection: Collection) -> dict[str, str]:
+    return {item.key: item.split for item in collection.items}
+
+
+def test_a_renamed_copy_stays_with_its_twin(tmp_path: Path) -> None:
+    for number in range(20):
+        put(tmp_path / f"one-{number}.wav", number)
+        put(tmp_path / f"other name {number}.wav", number)
+    found = sides(split_by_group(read_collection(str(tmp_path)), 0.4))
+    assert set(found.values()) == {"train", "validation"}
+    assert all(found[f"one-{number}.wav"] == found[f"other name {number}.wav"] for number in range(20))
+
+
+def test_names_and_company_do_not_move_a_sound(tmp_path: Path) -> None:
+    for number in range(30):
+        put(tmp_path / "a" / f"{number}.wav", number)
+        put(tmp_path / "b" / "below" / f"x{number}y.wav", number)
+    put(tmp_path / "b" / "more.wav", 99)
+    one = sides(split_by_group(read_collection(str(tmp_path / "a")), 0.3))
+    other = sides(split_by_group(read_collection(str(tmp_path / "b")), 0.3))
+    assert [one[f"{number}.wav"] for number in range(30)] == [
+        other[f"below/x{number}y.wav"] for number in range(30)
+    ]
+    assert 2 <= sum(split == "validation" for split in one.values()) <= 18
+
+
+def test_imitations_go_where_their_sound_goes(tmp_path: Path) -> None:
+    found = split_by_group(read_collection(str(vimsketch(tmp_path))), 0.5)
+    assert len(found.pairs()) == 4
+    assert all(imitation.split == reference.split for imitation, reference in found.pairs())
+
+
+def test_twins_that_a_check_found_stay_together(tmp_path: Path) -> None:
+    for number in range(16):
+        put(tmp_path / f"{number:02d}.wav", number)
+    keys = [f"{number:02d}.wav" for number in range(16)]
+    found = sides(split_by_group(read_collection(str(tmp_path)), 0.5, [tuple(keys[:8]), tuple(keys[8:12])]))
+    assert len({found[key] for key in keys[:8]}) == 1 and len({found[key] for key in keys[8:12]}) == 1
+
+
+@pytest.mark.parametrize(("count", "least"), [(1, 0), (3, 0), (4, 1), (5, 1)])
+def test_few_sounds_keep_something_to_train_on(tmp_path: Path, count: int, least: int) -> None:
+    for number in range(count):
+        put(tmp_path / f"{number}.wav", number)
+    found = list(sides(split_by_group(read_collection(str(tmp_path)), 0.02)).values())
+    assert found.count("validation") >= least
+    for share in (0.0, 0.99):
+        found = list(sides(split_by_group(read_collection(str(tmp_path)), share)).values())
+        assert found.count("train") >= 1 or count == 1
+    assert "validation" not in sides(split_by_group(read_collection(str(tmp_path)), 0.0)).values()
+
+
+def test_given_splits_that_leak_are_refused(tmp_path: Path) -> None:
+    for split, numbers in (("train", range(4)), ("test", range(4, 6))):
+        for number in numbers:
+            put(tmp_path / split / f"{number}.wav", number)
+    spec = DataSpec(source=str(tmp_path), split="given")
+    clean = open_collection(spec, print)
+    assert len(clean.part("train").items) == 4 and len(clean.part("test").items) == 2
+    put(tmp_path / "test" / "new name.wav", 2)
+    with pytest.raises(DataError, match="lies in test and train, as 1 groups"):
+        open_collection(spec, print)
+
+
+def test_a_reference_in_both_splits_is_refused(tmp_path: Path) -> None:
+    found = read_collection(str(vimsketch(tmp_path)))
+    torn = found.of(replace(item, split="test" if "00099" in item.key else "train") for item in found.items)
+    with pytest.raises(DataError, match="lies in test and train"):
+        refuse_leaks(torn)
+    assert refuse_leaks(found.of(replace(item, split="train") for item in found.items)) is not None
+
+
+@given(st.binary(max_size=400), st.binary(max_size=40), st.booleans())
+def test_any_bytes_have_a_content_key(data: bytes, samples: bytes, wave: bool) -> None:
+    chunks = b"".join(
+        name + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)
+        for name, body in ((b"fmt ", b"\1\0\1\0"), (b"data", samples))
+    )
+    extra = b"LIST" + len(data).to_bytes(4, "little") + data + b"\0" * (len(data) % 2)
+    head = b"RIFF\0\0\0\0WAVE"
+    if wave and samples:
+        assert (
+            content_key(head + chunks + extra)
+            == content_key(head + extra + chunks)
+            == content_key(head + chunks)
+        )
+        other = chunks[: 12 + 8] + bytes(255 - byte for byte in samples)
+        assert content_key(head + chunks) != content_key(head + other)
+    else:
+        assert content_key(data) == hashlib.sha256(data).hexdigest()
+        assert len(content_key(head + data)) == 64
+
+
+def test_the_house_keeps_its_held_out_tenth() -> None:
+    names = [f"sound {number}" for number in range(200)]
+    assert [held_out(name) for name in names] == [house_held_out(name) for name in names]
+    assert [number for number in range(40) if held_out(names[number])] == [9, 26]
+    assert 8 <= sum(map(held_out, names)) <= 35

@@ -1,0 +1,338 @@
+"""The loop: runs learn, end in time, survive kills, full disks and bad numbers, and are the same run on any machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import parts
+import pytest
+import torch
+from torch import nn
+
+parts.package("lightning")  # of the extra [training]
+
+from disks import remount, small_disk  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+from tiny import assert_sentence  # noqa: E402
+from train_toys import Toy, ToyRecipe, run_toy  # noqa: E402
+
+from training import budget  # noqa: E402
+from training.checkpoint import load  # noqa: E402
+from training.errors import RunError  # noqa: E402
+from training.journal import Journal, read_rows  # noqa: E402
+from training.loop import train  # noqa: E402
+from training.recipe import Optimiser, Rates  # noqa: E402
+from training.turns import Group, Turn  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = Path(__file__).resolve().parent / "train_toys.py"
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load(folder / "checkpoint.safetensors")[0]
+
+
+def assert_equal(one: Path, other: Path, within: float = 0.0) -> None:
+    """Weights, averages, moments and what came out."""
+    for a, b in (
+        (weights(one), weights(other)),
+        (load_file(one / "body.safetensors"), load_file(other / "body.safetensors")),
+    ):
+        assert a.keys() == b.keys()
+        for name in a:
+            torch.testing.assert_close(a[name], b[name], rtol=within, atol=within, msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unbroken run that others are held against."""
+    folder = tmp_path_factory.mktemp("whole")
+    outcome = run_toy(folder)
+    assert (outcome.steps, outcome.ended) == (60, "done")
+    return folder
+
+
+def test_a_run_learns_and_tells_of_it(whole: Path) -> None:
+    judged = read_rows(whole / "validation.csv")
+    assert [int(row["step"]) for row in judged] == [0, 20, 40, 60]
+    assert float(judged[-1]["error"]) < 0.3 * float(judged[0]["error"])
+    rows = read_rows(whole / "train.csv")
+    assert [int(row["step"]) for row in rows] == [20, 40, 60]
+    wanted = {
+        "main_loss",
+        "judge_loss",
+        "rate",
+        "gradient.body",
+        "gradient.judge",
+        "gradient.main.0",
+        "gradient.main.1",
+    }
+    assert wanted <= set(rows[-1]) and float(rows[-1]["gradient.body"]) > 0
+    told = json.loads((whole / "run.json").read_text())
+    assert told["state"] == "done" and set(told["frozen"]) == {"ear", "body"} and "torch" in told["versions"]
+
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(whole))
+    events.Reload()
+    assert [event.step for event in events.Scalars("train/main_loss")] == [20, 40, 60]
+    assert [event.step for event in events.Scalars("validation/error")] == [0, 20, 40, 60]
+
+
+PLACES = ("step:33", "save:33", "swap:33")
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs ended by SIGKILL: in a step, at a save before its renames, and between them."""
+    folder = tmp_path_factory.mktemp("broken")
+    command = [sys.executable, str(PROGRAM), str(folder)]
+    done = subprocess.run(
+        command, env=environment(TOY_KILLED_AT=" ".join(PLACES)), capture_output=True, text=True
+    )
+    assert done.stdout.split() == [str(-signal.SIGKILL.value)] * 3, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_killed_run_goes_on_as_an_unbroken_one(whole: Path, broken: Path, place: str) -> None:
+    folder = broken / place.replace(":", "-")
+    assert (folder / "train.csv").exists() and not (folder / "body.safetensors").exists()
+    assert (folder / "checkpoint.safetensors").exists() == (place != "swap:33")
+    assert run_toy(folder).steps == 60
+    assert_equal(folder, whole)
+    assert [row["step"] for row in read_rows(folder / "validation.csv")] == ["0", "20", "40", "60"]
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_micro_batches_are_the_same_run(whole: Path, tmp_path: Path, size: int) -> None:
+    run_toy(tmp_path, f"machine.micro_batch={size}", "batch=8")
+    ours, theirs = weights(tmp_path), weights(whole)
+    for name in theirs:
+        if name.startswith("network.") and not name.endswith("seen"):
+            torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("launcher", ["fabric", "torchrun"])
+def test_two_processes_are_the_same_run(whole: Path, tmp_path: Path, launcher: str) -> None:
+    start = [sys.executable, str(PROGRAM)]
+    if launcher == "torchrun":
+        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+        start = [sys.executable, *torchrun, str(PROGRAM)]
+    command = [*start, str(tmp_path), "machine.devices=2"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert_equal(tmp_path, whole, within=1e-5)
+    for kind in ("train", "validation"):
+        for ours, theirs in zip(
+            read_rows(tmp_path / f"{kind}.csv"), read_rows(whole / f"{kind}.csv"), strict=True
+        ):
+            assert all(
+                float(ours[name]) == pytest.approx(float(theirs[name]), abs=1e-5)
+                for name in theirs
+                if name != "minutes"
+            )
+
+
+def test_max_hours_end_a_sitting_and_the_next_goes_on(whole: Path, tmp_path: Path) -> None:
+    outcome = run_toy(tmp_path, "budget.max_hours=1e-9")
+    assert (outcome.steps, outcome.ended) == (1, "paused")
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "paused"
+    assert run_toy(tmp_path).ended == "done"
+    assert_equal(tmp_path, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_asked_to_end_saves_and_goes_on(whole: Path, tmp_path: Path, number: int) -> None:
+    ask = lambda index: os.kill(os.getpid(), number) if index == 30 else None  # noqa: E731
+    assert run_toy(tmp_path, "keeping.save_seconds=1000", at_step=ask).ended == "paused"
+    assert run_toy(tmp_path).steps == 60
+    assert_equal(tmp_path, whole)
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path / "disk", "200k") as disk:
+        ballast = disk / "ballast"
+
+        def filled() -> None:
+            with pytest.raises(OSError), open(ballast, "wb", buffering=0) as file:
+                while file.write(bytes(4096)) == 4096:
+                    pass
+                raise OSError
+
+        def fill(index: int) -> None:
+            if index == 30:
+                filled()
+            if index == 50:
+                ballast.unlink()
+
+        assert run_toy(disk, at_step=fill).ended == "done"
+        told = [line for line in capsys.readouterr().err.splitlines() if "free space" in line]
+        assert any("checkpoint.safetensors" in line for line in told)
+        assert len(told) == len(set(told))
+        for line in told:
+            assert_sentence(line.replace("; ", ", "))
+        assert_equal(disk, whole)
+        assert all(None not in row for row in read_rows(disk / "validation.csv"))
+        again = disk / "again"
+        with pytest.raises(RunError, match="free space"):
+            run_toy(again, at_step=lambda index: filled() if index == 30 else None)
+        assert load(again / "checkpoint.safetensors")[1]["step"] == 30
+        ballast.unlink()
+        assert run_toy(again).ended == "done"
+        assert_equal(again, whole)
+
+
+def test_rows_that_do_not_fit_are_told_once_and_leave_no_halves(tmp_path: Path) -> None:
+    told: list[str] = []
+    with small_disk(tmp_path / "disk", "32k") as disk:
+        journal = Journal(disk, tell=told.append)
+        for step in range(2000):
+            journal.validation(step, {"error": step / 7})
+        troubles = [line for line in told if "free space" in line]
+        assert len(troubles) == 1
+        assert_sentence(troubles[0])
+        remount(disk, "size=1m")
+        journal.validation(2000, {"error": 0.5, "late": 1.0})
+        journal.close()
+        rows = read_rows(disk / "validation.csv")
+        steps = [int(row["step"]) for row in rows]
+        assert steps == sorted(set(steps)) and steps[:100] == list(range(100)) and steps[-1] == 2000
+        assert rows[-1]["late"] == "1.0" and all(None not in row.values() for row in rows)
+
+
+def test_a_step_that_is_not_a_number_spoils_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_toy(tmp_path, "wrong=[10, 13]").ended == "done"
+    state = weights(tmp_path)
+    assert all(value.isfinite().all() for value in state.values())
+    assert state["network.body.seen"] == 60 - 3 + 45, "the judge's turns hear the body too"
+    assert state["optimiser.main.body.layers.0.weight.step"] == 60 - 3
+    assert capsys.readouterr().err.count("no finite gradient") == 1
+
+
+def test_a_run_without_numbers_ends(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="lower optimiser.rates.peak"):
+        run_toy(tmp_path, "wrong=[10, 100]")
+    assert load(tmp_path / "checkpoint.safetensors")[1]["step"] < 40
+
+
+def test_another_recipe_is_refused_by_its_keys(tmp_path: Path) -> None:
+    run_toy(tmp_path, "budget.steps=2")
+    with pytest.raises(RunError, match=r"batch, optimiser.rates.peak differ") as caught:
+        run_toy(tmp_path, "batch=4", "optimiser.rates.peak=0.1", "machine.threads=2")
+    assert_sentence(str(caught.value))
+    assert run_toy(tmp_path, "budget.steps=3", "keeping.save_seconds=5").steps == 3
+    assert run_toy(tmp_path, "budget.steps=2", "batch=4", fresh=True).steps == 2
+    (tmp_path / "recipe.yaml").write_text("command: vocoder\n")
+    with pytest.raises(RunError, match="holds a run of 'vocoder', not of 'toy'"):
+        run_toy(tmp_path)
+
+
+def test_another_frozen_part_is_refused(tmp_path: Path) -> None:
+    run_toy(tmp_path, "budget.steps=2")
+    recipe = ToyRecipe()
+
+    def make(fabric: object) -> Toy:
+        toy = Toy(recipe)
+        nn.init.zeros_(toy.frozen["ear"].bias)  # type: ignore[arg-type]
+        return toy
+
+    with pytest.raises(RunError, match="around another ear"):
+        train(make, recipe, tmp_path)
+
+
+def test_a_trained_tensor_without_a_turn_is_refused(tmp_path: Path) -> None:
+    recipe = ToyRecipe()
+
+    def make(fabric: object) -> Toy:
+        toy = Toy(recipe)
+        toy.networks["more"] = nn.Linear(1, 1)
+        return toy
+
+    with pytest.raises(RunError, match=r"No turn trains more.weight"):
+        train(make, recipe, tmp_path)
+
+
+@pytest.mark.parametrize(("better", "step"), [("lower", 60), ("higher", 0)])
+def test_the_best_follows_the_criterion(tmp_path: Path, better: str, step: int) -> None:
+    outcome = run_toy(tmp_path, f"better={better}", "keeping.listen.steps=30")
+    assert outcome.best["step"] == step
+    best = load(tmp_path / "best.safetensors")[0]
+    out = load_file(tmp_path / "body.safetensors")
+    assert torch.equal(out["layers.0.weight"], best["average.body.layers.0.weight"])
+    assert (tmp_path / "listening" / "step-0000030" / "heard.txt").exists()
+
+
+def test_patience_ends_a_run(tmp_path: Path) -> None:
+    outcome = run_toy(tmp_path, "better=higher", "keeping.patience=2", "keeping.validate.steps=5")
+    assert (outcome.ended, outcome.steps) == ("patience", 10)
+
+
+def test_a_plateau_halves_the_rate(tmp_path: Path) -> None:
+    run_toy(tmp_path, "better=higher", "optimiser.rates.schedule=plateau", "keeping.validate.steps=5")
+    rates = [float(row["rate"]) for row in read_rows(tmp_path / "train.csv")]
+    assert rates[2] < 0.6 * rates[1] and rates[2] >= 0.05 / 16
+
+
+def test_lower_precision_learns_too(tmp_path: Path) -> None:
+    run_toy(tmp_path, "machine.precision=bf16-mixed")
+    judged = read_rows(tmp_path / "validation.csv")
+    assert float(judged[-1]["error"]) < 0.3 * float(judged[0]["error"])
+    assert all(value.isfinite().all() for value in weights(tmp_path).values())
+
+
+def test_minutes_become_steps_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One second a step, whatever this machine does; twice as slow after a break, the plan stays and the box holds."""
+
+    class Steady:
+        now, tick = 0.0, 1.0
+
+        def monotonic(self) -> float:
+            self.now += self.tick
+            return self.now
+
+    clock = Steady()
+    monkeypatch.setattr(budget, "time", clock)
+    stop = lambda index: os.kill(os.getpid(), signal.SIGTERM) if index == 40 else None  # noqa: E731
+    assert run_toy(tmp_path, "budget.minutes=1.5", at_step=stop).ended == "paused"
+    facts = load(tmp_path / "checkpoint.safetensors")[1]
+    assert facts["planned"] == pytest.approx(90, abs=2)
+    clock.tick = 2.0
+    outcome = run_toy(tmp_path, "budget.minutes=1.5")
+    assert outcome.ended == "done" and 60 <= outcome.steps <= 68
+
+
+def test_small_gradients_move_weights_as_fast_as_large_ones() -> None:
+    moved = []
+    for scale in (1.0, 1e-6):
+        weight = nn.Parameter(torch.zeros(4))
+        told = Optimiser(rates=Rates(peak=1e-2))
+        turn = Turn("main", [Group(("x",))], {"x": weight}, told)
+        for step in range(20):
+            turn.begin(1e-2)
+            weight.grad = scale * 1e-3 * torch.randn(4, generator=torch.Generator().manual_seed(step))
+            turn.optimiser.step()
+        moved.append(weight.detach())
+    torch.testing.assert_close(moved[0], moved[1], rtol=1e-2, atol=1e-5)
+
+
+def test_the_clock_tells_what_is_left() -> None:
+    clock = budget.Clock(budget.Budget(steps=100))
+    for step in range(1, 31):
+        clock.tick(step, float(step))
+    assert clock.left(30) == pytest.approx(70.0) and clock.done(30) == 0.3
+    assert time.monotonic() > 0

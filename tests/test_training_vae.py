@@ -1,0 +1,157 @@
+"""`vocaldm-train vae`: it learns, its latents are measured, its decoder can learn on alone, mistakes are sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import parts
+import pytest
+import torch
+from tiny import assert_sentence
+
+parts.package("lightning")  # of the extra [training]
+
+from safetensors.torch import load_file  # noqa: E402
+
+from training.cli import main  # noqa: E402
+from training.dataset import ARRAYS, read_dataset  # noqa: E402
+from training.journal import read_rows  # noqa: E402
+from training.recipe_file import read_recipe  # noqa: E402
+from training.trainers.vae import VAERecipe  # noqa: E402
+from vocaldm_live.model.vae import MelVAE  # noqa: E402
+from vocaldm_live.sound.geometry import HOUSE  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = [4, 8, 8]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen clips of 64 frames: two gliding partials over noise, at different levels."""
+    folder = tmp_path_factory.mktemp("shards")
+    rng = np.random.default_rng(0)
+    time, band = np.arange(64), np.arange(128)[:, None]
+    mels = []
+    for _ in range(16):
+        mel = -9.0 + 0.3 * rng.standard_normal((128, 64))
+        for _ in range(2):
+            place = rng.uniform(10, 110) + rng.uniform(-0.4, 0.4) * time
+            mel = np.maximum(mel, -1.0 - 0.5 * (band - place) ** 2)
+        mels.append(mel)
+    arrays = {name: np.zeros((16, 1), np.float16) for name in ARRAYS} | {"mel": np.array(mels, np.float16)}
+    names = json.dumps(["drawn"] * 16)
+    np.savez(folder / "shard-00000.npz", family=names, source=names, **arrays)
+    return folder
+
+
+def command(shards: Path, out: Path, *more: str) -> list[str]:
+    fixed = {
+        "data.source": shards,
+        "machine.accelerator": "cpu",
+        "machine.devices": 1,
+        "machine.threads": 1,
+        "sizes": f"{{channels: {SIZES}, groups: 4}}",
+        "optimiser.rates.warmup": 5,
+        "keeping.validate.steps": 30,
+        "batch": 4,
+        "average": 0.9,
+        "crop": 16,
+    }
+    changes = [part for key, value in fixed.items() for part in ("--set", f"{key}={value}")]
+    return ["vae", "--out", str(out), *changes, *more]
+
+
+@pytest.fixture(scope="module")
+def trained(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("vae")
+    assert main(command(shards, out, "--steps", "60")) == 0
+    return out
+
+
+def vae_of(path: Path) -> MelVAE:
+    vae = MelVAE(HOUSE, SIZES, 1, 4)
+    vae.load_state_dict(load_file(path), strict=True)
+    return vae.eval()
+
+
+def test_it_learns_and_its_latents_are_standard(shards: Path, trained: Path) -> None:
+    judged = [float(row["mel_db"]) for row in read_rows(trained / "validation.csv")]
+    assert judged[-1] < 0.5 * judged[0]
+    with torch.inference_mode():
+        latent = vae_of(trained / "vae.safetensors").encode(
+            torch.from_numpy(read_dataset(shards).mel[:12]).float()
+        )
+    torch.testing.assert_close(latent.mean((0, 2, 3)), torch.zeros(8), atol=1e-3, rtol=0)
+    torch.testing.assert_close(latent.std((0, 2, 3)), torch.ones(8), atol=1e-3, rtol=0)
+
+
+def test_a_stopped_run_ends_as_an_unbroken_one(shards: Path, trained: Path, tmp_path: Path) -> None:
+    assert main(command(shards, tmp_path, "--steps", "60", "--max-hours", "1e-9")) == 0
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "paused"
+    # The run's own recipe is at hand: nothing but the folder has to be named again.
+    assert main(["vae", "--out", str(tmp_path), "--max-hours", "1"]) == 0
+    one, other = (load_file(folder / "vae.safetensors") for folder in (tmp_path, trained))
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_the_decoder_learns_on_alone(shards: Path, trained: Path, tmp_path: Path) -> None:
+    first = trained / "vae.safetensors"
+    more = ["--steps", "20", "--set", f"decoder_of={first}", "--set", "keeping.listen.steps=20"]
+    assert main(command(shards, tmp_path, *more)) == 0
+    before, after = load_file(first), load_file(tmp_path / "vae.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(
+        name.startswith(("network.decoder", "network.post_quant_conv")) for name in changed
+    )
+    assert (tmp_path / "listening" / "step-0000020" / "mels.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "part"),
+    [
+        (["--set", "crop=10"], 1, "crop must divide by 4"),
+        (["--set", "crop=400"], 1, "too few to train and judge by"),
+        (["--set", "data.source=nowhere"], 1, "nowhere holds no shards"),
+        (["--set", "decoder_of=nowhere.safetensors"], 1, "nowhere.safetensors cannot be read"),
+        (["--set", "losses.perceptual=1"], 2, "there is no key losses.perceptual; known there: square"),
+        (["--precision", "8-bit"], 2, "machine.precision: '8-bit' does not fit"),
+    ],
+)
+def test_mistakes_are_sentences(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], code: int, part: str
+) -> None:
+    assert main(command(shards, tmp_path, *more)) == code
+    said = capsys.readouterr().err.strip()
+    assert part in said
+    assert_sentence(said)
+
+
+def test_without_data_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vae", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "The recipe: data is missing; set it.\n"
+
+
+def test_every_key_of_the_recipe_is_read_by_somebody() -> None:
+    """A setting that nobody reads promises what it does not do."""
+    files = ("trainers/vae.py", "loop.py", "budget.py", "turns.py", "step.py")
+    text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in files)
+    unread = []
+
+    def walk(model: type, above: str) -> None:
+        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
+            below = field.annotation
+            if f".{name}" not in text and f'"{name}"' not in text:
+                unread.append(above + name)
+            if isinstance(below, type) and hasattr(below, "model_fields"):
+                walk(below, f"{above}{name}.")
+
+    walk(VAERecipe, "")
+    # The house's shards are read at once, by the reader that wrote them, and split by who made them.
+    assert set(unread) <= {"command", "machine.workers", "data.format", "data.held_out", "data.split"}
+
+
+def test_the_houses_recipe_is_one() -> None:
+    recipe = read_recipe(ROOT / "training" / "recipes" / "house-vae.yaml", VAERecipe)
+    assert recipe.budget.minutes == 14 and recipe.sizes.channels == (16, 32, 64)

@@ -1,0 +1,1 @@
+"""Data: collections of sounds and imitations, whatever lays them out, and what is computed of them once."""

@@ -1,0 +1,1 @@
+"""Losses: plain functions of tensors, one value a row, masked where clips differ in length."""

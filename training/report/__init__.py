@@ -1,0 +1,1 @@
+"""Report: pages that say what came out, with pictures and audio inside."""

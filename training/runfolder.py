@@ -1,0 +1,133 @@
+"""Run folder: what a run leaves on disk beside its checkpoint, and which run a folder belongs to."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import yaml
+from torch import nn
+
+from training.checkpoint import BEST_FILE, CHECKPOINT_FILE, newest, previous_of
+from training.errors import RunError
+from training.recipe import Recipe
+from training.recipe_file import RECIPE_FILE, differences, write_recipe
+from vocaldm_live import __version__
+
+RUN_FILE = "run.json"
+LOGS = ("train.csv", "validation.csv")
+EVENTS = "events.out.tfevents.*"
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def open_run(folder: Path, recipe: Recipe, fresh: bool) -> None:
+    """Make or take up the folder of a run; `fresh` removes what an older run of the same command left.
+
+    Raises RunError where the folder belongs to another command, holds a run of another recipe, or cannot be
+    written.
+    """
+    kept = _kept_recipe(folder)
+    if kept is not None and kept.get("command") != recipe.command:
+        raise RunError(
+            f"{folder} holds a run of {kept.get('command')!r}, not of {recipe.command!r}; name another --out."
+        )
+    if fresh:
+        _clear(folder)
+    if kept is not None and newest(folder) is not None:
+        try:
+            changed = differences(type(recipe).model_validate(kept), recipe)
+        except ValueError:
+            changed = ["recipe"]
+        if changed:
+            raise RunError(
+                f"{folder} holds a run of another recipe ({', '.join(changed)} differ); go on with its own, name "
+                "another --out, or start anew with --fresh."
+            )
+    write_recipe(recipe, folder)
+
+
+def write_run(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write run.json: facts of the run beside the command line and the versions; RunError where the disk says no."""
+    import lightning
+
+    versions = {
+        "vocaldm-live": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+    }
+    # The program's name only: where it lies is nobody's concern.
+    line = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    path, part = folder / RUN_FILE, folder / f".{RUN_FILE}.part"
+    try:
+        part.write_text(
+            json.dumps({"command": line, "versions": versions, **facts}, indent=1), encoding="utf-8"
+        )
+        part.replace(path)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written ({error.strerror}); free space there.") from error
+
+
+def save_weights(
+    module: nn.Module, path: Path, dtype: torch.dtype = torch.float32, skip: Iterable[str] = ()
+) -> None:
+    """Write a module's state as safetensors, whole or not at all; `skip` leaves out keys that start so.
+
+    Raises RunError where the disk says no.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    skipped = tuple(skip)
+    state = {
+        key: (value.to(dtype) if value.is_floating_point() else value).contiguous()
+        for key, value in module.state_dict().items()
+        if not (skipped and key.startswith(skipped))
+    }
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, part)
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise RunError(
+            f"{path} cannot be written (is the disk full?); free space there and give the same command again."
+        ) from error
+
+
+def channels_last(module: Module) -> Module:
+    """The module with its four-dimensional weights in channels-last order, which convolutions on CPUs prefer."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
+
+
+def _kept_recipe(folder: Path) -> dict[str, Any] | None:
+    try:
+        plain = yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunError(f"{folder / RECIPE_FILE} cannot be read; name another --out.") from error
+    return plain if isinstance(plain, dict) else None
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run wrote, and nothing else."""
+    names = (CHECKPOINT_FILE, BEST_FILE)
+    paths = [folder / name for name in (*names, *LOGS, RUN_FILE)] + [
+        previous_of(folder / name) for name in names
+    ]
+    for path in (*paths, *folder.glob(EVENTS)):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"{path} cannot be removed ({error.strerror}); name another --out.") from error
