@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 import parts
 import pytest
+from daemons import started
 from data_sets import burst, put
+from disks import remount, small_disk
+from osc_peers import Peer
 from tiny import assert_sentence, make_tiny_preset
 
 parts.package("lightning")  # of the extra [training]
@@ -221,3 +224,32 @@ def test_a_stopped_run_says_how_to_go_on(
     assert not (tmp_path / "to").exists()
     assert run("nowhere", sounds, base, tmp_path / "run", tmp_path / "to", "budget.max_hours=1") == 0
     assert (tmp_path / "to" / "mine" / "preset.yaml").is_file()
+
+
+def test_a_running_daemon_picks_the_preset_up(
+    made: Path, base: Path, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    make_tiny_preset(tmp_path / "presets", "one")
+    shutil.copytree(made / "run", tmp_path / "run")
+    with started(tmp_path) as daemon, Peer(daemon.server.port) as peer:
+        peer.subscribe(0, 600.0)
+        assert run("nowhere", sounds, base, tmp_path / "run", own_place()) == 0
+        assert peer.wait("preset/known") == ["mine"]
+        peer.send("param/preset", "mine")
+        while peer.wait("preset/is")[0] != "mine":
+            pass
+
+
+@pytest.mark.parametrize("size", ["200k", "6m"])
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on(
+    made: Path, base: Path, sounds: Path, tmp_path: Path, size: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path / "disk", size) as disk:
+        assert run("nowhere", sounds, base, disk / "run", tmp_path / "to") == 1
+        assert_sentence(capsys.readouterr().err.strip().splitlines()[-1])
+        assert not (tmp_path / "to" / "mine").exists()
+        remount(disk, "size=200m")
+        assert run("nowhere", sounds, base, disk / "run", tmp_path / "to") == 0
+    assert read_preset(tmp_path / "to" / "mine").sha256 == read_preset(made / "to" / "mine").sha256
