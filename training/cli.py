@@ -10,6 +10,7 @@ import typer
 from training.commands.check import check
 from training.commands.convert import convert
 from training.commands.evaluate import evaluate
+from training.commands.qvim import qvim
 from training.commands.vae import vae
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, check, convert, evaluate):
+for _command in (qvim, vae, check, convert, evaluate):
     app.command()(_command)
 
 
