@@ -14,6 +14,7 @@ from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.qvim import qvim
 from training.commands.vae import vae
+from training.commands.vocaldm import vocaldm
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (qvim, vae, check, convert, evaluate, export, average):
+for _command in (qvim, vocaldm, vae, check, convert, evaluate, export, average):
     app.command()(_command)
 
 
