@@ -37,7 +37,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def trained(sets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("qvim")
-    outcome = run_qvim(out, changes(*sets, "budget.steps=60"))
+    outcome = run_qvim(out, changes(*sets, "budget.steps=40"))
     assert outcome.ended == "done"
     return out
 
@@ -228,19 +228,18 @@ def test_the_command_trains_an_encoder_that_a_preset_plays(
     sets: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from cli_helpers import run
-    from tiny import make_tiny_preset, tiny_header, tiny_networks
+    from tiny import make_tiny_preset
 
     from training.cli import main
-    from vocaldm_live.checkpoints.preset import write_preset
 
     given = changes(*sets, "batch=2", "settle=1", "bank=2", "keeping.validate.steps=2", "crop=[32]")[1:]
     command = ["qvim", "--data", str(sets[0]), "--out", str(tmp_path / "run"), "--steps", "2"]
     make_tiny_preset(tmp_path, "small")
     shared = ["--start", str(tmp_path / "small"), "--set", "towers=shared"]
     assert main([*command, *shared, *(part for change in given for part in ("--set", change))]) == 0
-    state = load_file(tmp_path / "run" / "encoder.safetensors")
-    states = {part: network.state_dict() for part, network in tiny_networks().items()} | {"encoder": state}
-    preset = write_preset(tmp_path / "mine", tiny_header(), states, torch.float32).folder
+    assert main(["export", "--base", str(tmp_path / "small"), "--encoder", str(tmp_path / "run"),
+                 "--name", "mine", "--to", str(tmp_path)]) == 0  # fmt: skip
+    preset = tmp_path / "mine"
     capsys.readouterr()
     said = run(capsys, "library", "evaluate", sets[1], "--preset", preset, "--limit", 2, "--json")
     assert said.code == 0, said.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,11 @@ def _state(start: str) -> dict[str, Tensor]:
         return dict(read_encoder(path)[1])
     preset = read_preset(path if (path / HEADER_FILE).is_file() else resolve_preset(start))
     return {name: value.float() for name, value in load_encoder(preset).state_dict().items()}
+
+
+def described(towers: nn.Module) -> dict[str, Any]:
+    """What preset.yaml says of an encoder, beside its file."""
+    return {"kind": "mn10", "shared_tower": bool(getattr(towers, "shared", False)), "classifier": False}
 
 
 def embed(towers: nn.Module, side: Side, batch: Batch, device: torch.device) -> Tensor:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,17 +13,18 @@ import numpy as np
 from pydantic import Field
 
 from training.data.collection import HELD_OUT, TRAINING, Collection, Item
+from training.data.encoding import readable
 from training.data.formats import open_collection
 from training.data.spec import DataSpec
 from training.data.store import Store
 from training.errors import DataError
 from training.recipe import Count, Strict
+from training.voices import imitated
 from vocaldm_live.errors import VocalDMError
 from vocaldm_live.model.embedder import ENCODER_SECONDS, SHORTEST_ENCODED
 from vocaldm_live.model.encoder_mel import SAMPLE_RATE
-from vocaldm_live.sound.audio import SILENCE_PEAK, resample
+from vocaldm_live.sound.audio import resample
 
-VOICE_RATE = 48000
 VERSION = "1"  # of what is kept: another program must not take the old samples for its own
 
 Problem = Callable[[str], None]
@@ -31,8 +32,9 @@ Progress = Callable[[int, int], None] | None
 
 
 class Voices(Strict):
-    """Whose imitations: those recorded in the data, rendered by the voice synthesiser, or both; auto: recorded ones
-    where there are any. takes: rendered ones of each sound; seconds: of a clip that are heard, from its beginning.
+    """Whose imitations: those recorded in the data, or rendered by the voice synthesiser; both: rendered ones of the
+    sounds that have no recorded one; auto: recorded ones alone where there are any. takes: rendered ones of a sound;
+    seconds: of a clip that are heard, from its beginning.
     """
 
     source: Literal["auto", "recorded", "rendered", "both"] = "auto"
@@ -129,15 +131,16 @@ def open_pairs(
     collection = open_collection(spec, problem)
     rendered = _is_rendered(collection, voices)
 
-    def side(some: Collection, rendered: bool, judged: bool) -> SoundPairs:
-        return gather(some, voices, rendered, judged, cache, workers, problem, progress)
+    def side(some: Collection, rendered: bool) -> SoundPairs:
+        return gather(some, voices, rendered, cache, workers, problem, progress)
 
-    training = side(collection.part(TRAINING), rendered, False)
+    training = side(collection.part(TRAINING), rendered)
     if held_out is None:
-        bank = side(collection.part(HELD_OUT), rendered, True)
+        bank = side(collection.part(HELD_OUT), rendered)
     else:
         other = open_collection(DataSpec(source=held_out, held_out=0.0), problem)
-        bank = side(other, _is_rendered(other, voices), True)
+        other = other.of(replace(item, split=HELD_OUT) for item in other.items)
+        bank = side(other, _is_rendered(other, voices))
         both = set(bank.sounds) & set(training.sounds)
         if both:
             name = next(name for key, name in zip(bank.sounds, bank.names, strict=True) if key in both)
@@ -157,7 +160,6 @@ def gather(
     collection: Collection,
     voices: Voices,
     rendered: bool,
-    is_held_out: bool,
     cache: Path,
     workers: int,
     problem: Problem,
@@ -165,49 +167,39 @@ def gather(
 ) -> SoundPairs:
     """The pairs of a collection with all samples in the cache; those that cannot be heard are told and left out.
 
-    What is held out is rendered by voices of its own. Nothing is read again that the cache has.
+    What is held out is rendered by speakers of its own. Nothing is read again that the cache has.
     """
     store = Store(cache, "samples", hashlib.sha256(f"{VERSION} {SAMPLE_RATE}".encode()).hexdigest())
-    recorded = collection.pairs() if voices.source in ("recorded", "both") or not rendered else ()
-    sounds = [item for item in collection.items if item.role == "sound"]
-    if not rendered:
-        sounds = list({reference.key: reference for _, reference in recorded}.values())
-    keyed = _keys(collection, [*sounds, *(item for item, _ in recorded)], voices, problem)
-    work = {key: _reading(collection, item, voices.seconds) for item, key in keyed.values()}
-    place: dict[str, int] = {}
-    kept: list[Item] = []
+    singing = _imitations(collection, voices, rendered, cache, workers, problem, progress)
+    meant = {item.means for item in singing.items}
+    sounds = [item for item in collection.items if item.role == "sound" and item.key in meant]
+    keyed: dict[str, str] = {}
+    work: dict[str, Callable[[], np.ndarray]] = {}
+    for one, items in ((collection, sounds), (singing, singing.items)):
+        for item in items:
+            try:
+                keyed[item.key] = f"{one.content_key(item)} {voices.seconds:g} s"
+            except DataError as error:
+                problem(str(error))
+                continue
+            work.setdefault(keyed[item.key], _reading(one, item, voices.seconds))
     bad = _fill(store, work, workers, problem, progress)
+    good = {name: key for name, key in keyed.items() if key not in bad}
+    # Copies of one sound are one sound.
+    first: dict[str, Item] = {}
     for item in sounds:
-        if item.key in keyed and (key := keyed[item.key][1]) not in bad and key not in place:
-            place[key] = len(kept)
-            kept.append(item)
-    names, of = [], []
-    for item, reference in recorded:
-        own, meant = (keyed.get(one.key, (one, ""))[1] for one in (item, reference))
-        if own and own not in bad and meant in place:
-            names.append(own)
-            of.append(place[meant])
-    aligned = not names
-    if rendered:
-        takes = {
-            f"{key} take {take}{' held out' if is_held_out else ''}": (key, take)
-            for key in place
-            for take in range(voices.takes)
-        }
-        jobs = {name: _singing(store, key, take, is_held_out) for name, (key, take) in takes.items()}
-        bad = _fill(store, jobs, workers, problem, progress)
-        for name, (key, _) in takes.items():
-            if name not in bad:
-                names.append(name)
-                of.append(place[key])
+        if item.key in good:
+            first.setdefault(good[item.key], item)
+    kept, place = list(first.values()), {key: at for at, key in enumerate(first)}
+    heard = [item for item in singing.items if item.key in good and item.means in good]
     return SoundPairs(
         tuple(place),
-        tuple(names),
-        np.array(of, dtype=np.int64),
+        tuple(good[item.key] for item in heard),
+        np.array([place[good[item.means or ""]] for item in heard], dtype=np.int64),
         tuple(item.key for item in kept),
         tuple(item.labels[0] if item.labels else item.key for item in kept),
         tuple(bool(item.labels) for item in kept),
-        aligned,
+        rendered and voices.source != "both",
         store,
     )
 
@@ -218,48 +210,33 @@ def _is_rendered(collection: Collection, voices: Voices) -> bool:
     return voices.source in ("rendered", "both")
 
 
-def _keys(
-    collection: Collection, items: Iterable[Item], voices: Voices, problem: Problem
-) -> dict[str, tuple[Item, str]]:
-    """Each item with the key of its samples: its content and how much of it is heard."""
-    found = {}
-    for item in items:
-        try:
-            found[item.key] = (item, f"{collection.content_key(item)} {voices.seconds:g} s")
-        except DataError as error:
-            problem(str(error))
-    return found
+def _imitations(
+    collection: Collection,
+    voices: Voices,
+    rendered: bool,
+    cache: Path,
+    workers: int,
+    problem: Problem,
+    progress: Progress,
+) -> Collection:
+    """The collection's imitations, recorded, rendered, or rendered where none is recorded."""
+    if not rendered or not collection.items:
+        return collection.of(item for item, _ in collection.pairs())
+    if voices.source != "both":
+        collection = collection.of(item for item in collection.items if item.role == "sound")
+    sung = imitated(collection, cache, voices.takes, workers=max(1, workers), progress=progress)
+    for fault in sung.faults[len(collection.faults) :]:
+        problem(fault.sentence)
+    return sung
 
 
 def _reading(collection: Collection, item: Item, seconds: float) -> Callable[[], np.ndarray]:
     def read() -> np.ndarray:
-        sound = collection.read(item)
+        sound = readable(collection, item)
         samples = sound.samples[: round(seconds * sound.sample_rate)]
-        if not len(samples) or np.abs(samples - samples.mean()).max() < SILENCE_PEAK:
-            raise DataError(f"{item.key} is silent (peak below -80 dBFS): it is left out.")
         return fitted(resample(samples, sound.sample_rate, SAMPLE_RATE), seconds)
 
     return read
-
-
-def _singing(store: Store, key: str, take: int, is_held_out: bool) -> Callable[[], np.ndarray]:
-    """A rendered imitation of the sound under a key; the same key and take give the same voice."""
-
-    def sing() -> np.ndarray:
-        from training.examples import imitate_sound
-
-        samples = store.get(key)
-        assert samples is not None
-        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
-        rng = np.random.default_rng([seed, take, int(is_held_out)])
-        wide = resample(samples.astype(np.float32), SAMPLE_RATE, VOICE_RATE)
-        voice, _ = imitate_sound(wide, rng, is_held_out)
-        voice = np.asarray(voice, dtype=np.float32)
-        if not np.isfinite(voice).all() or np.abs(voice).max(initial=0.0) < SILENCE_PEAK:
-            raise DataError(f"Take {take} of a sound came out silent: it is left out.")
-        return fitted(resample(voice, VOICE_RATE, SAMPLE_RATE), ENCODER_SECONDS)
-
-    return sing
 
 
 def fitted(samples: np.ndarray, seconds: float) -> np.ndarray:

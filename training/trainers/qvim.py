@@ -25,7 +25,7 @@ from training.pictures import Pairs, Pictures
 from training.recipe import Budget, Count, Every, Keeping, Optimiser, Positive, Rates, Recipe, Share, Strict
 from training.runfolder import save_weights
 from training.step import Step
-from training.towers import Number, batch_norms, embed, heard, open_towers, settle
+from training.towers import Number, batch_norms, described, embed, heard, open_towers, settle
 from vocaldm_live.measure.retrieval import ClassRetrieval, score_classes
 
 SETTLING_ROWS = 16
@@ -97,6 +97,7 @@ class QVIMTrainer:
         self.judges: Mapping[str, nn.Module] = {}
         self.criterion = Criterion("mrr", "higher")
         self.identity = {"data": train.digest(), "bank": bank.digest()}
+        self.about = {"parts": {"encoder": described(self.towers)}}
 
     def groups(self, turn: str) -> Sequence[Group]:
         """All that is trained; the temperature does not decay."""
