@@ -19,7 +19,7 @@ parts.package("lightning")  # of the extra [training]
 from safetensors.torch import load_file  # noqa: E402
 from tiny import make_tiny_preset  # noqa: E402
 
-from training import dataset, train_diffusion, train_encoder, train_vocoder  # noqa: E402
+from training import dataset, train_diffusion, train_vocoder  # noqa: E402
 from training.data.split import held_out  # noqa: E402
 from training.drawn import draw_mels, drawn_once  # noqa: E402
 from training.examples import make_sound  # noqa: E402
@@ -78,15 +78,6 @@ def judged(folder: Path) -> dict[str, float]:
 
 def pair(sets: Path) -> list[str]:
     return ["--data", str(sets / "train"), "--held-out", str(sets / "held")]
-
-
-def test_the_encoder_trains(sets: Path, tmp_path: Path, command: Callable[..., None]) -> None:
-    command(train_encoder.main, tmp_path, *pair(sets))
-    encoder = weights(Encoder(classifier=False), tmp_path / "encoder.safetensors")
-    assert isinstance(encoder, Encoder)
-    assert 0.25 <= judged(tmp_path)["reciprocal_rank"] <= 1.0
-    with torch.inference_mode():
-        assert encoder.embed_imitation(torch.randn(1, 1, 128, 96)).shape == (1, 960)
 
 
 def test_the_denoiser_trains(sets: Path, tmp_path: Path, command: Callable[..., None]) -> None:

@@ -13,6 +13,7 @@ from training.commands.convert import convert
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.preset import preset
+from training.commands.qvim import qvim
 from training.commands.vae import vae
 from training.commands.vocaldm import vocaldm
 from vocaldm_live import __version__
@@ -25,7 +26,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (preset, vae, check, convert, evaluate, vocaldm, export, average):
+_commands = (
+    preset,
+    qvim,
+    vocaldm,
+    vae,
+    check,
+    convert,
+    evaluate,
+    export,
+    average,
+)
+for _command in _commands:
     app.command()(_command)
 
 
