@@ -10,10 +10,12 @@ import typer
 from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
+from training.commands.encode import encode
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.preset import preset
 from training.commands.qvim import qvim
+from training.commands.render import render
 from training.commands.vae import vae
 from training.commands.vocaldm import vocaldm
 from vocaldm_live import __version__
@@ -33,6 +35,8 @@ _commands = (
     vae,
     check,
     convert,
+    encode,
+    render,
     evaluate,
     export,
     average,

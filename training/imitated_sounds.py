@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from training.base import Base
-from training.cluster.pool import Pool, open_pool
+from training.cluster.pool import Pool, lent
 from training.data.collection import Collection
 from training.data.encoding import Encoded, encode
 from training.data.features import CLAP, IMITATION, LATENT, REFERENCE, SKETCH
@@ -119,7 +119,6 @@ def imitated_pieces(
     pool: Pool | None = None,
 ) -> ImitatedSounds:
     """The same of a collection whose sounds stay as they are, none of them longer than a base hears."""
-    pool = pool or open_pool(workers)
     has_encoder = "encoder" in base.networks
     towers = (
         {IMITATION: IMITATION, REFERENCE: REFERENCE} if has_encoder else {IMITATION: CLAP, REFERENCE: CLAP}
@@ -127,11 +126,11 @@ def imitated_pieces(
     only = pieces.of(item for item in pieces.items if item.role == "sound")
     if not only.items:
         raise DataError(f"{pieces.name} holds imitations and no sounds: add what they imitate.")
-    spoken = imitated(pieces, cache, voices, seed, progress=_stage(progress, "imitating"), pool=pool)
-    sounds = encode(
-        only, base, (LATENT, towers[REFERENCE], SKETCH), cache, 1, _stage(progress, "encoding"), pool
-    )
-    heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, _stage(progress, "hearing"), pool)
+    with lent(pool, workers) as one:
+        spoken = imitated(pieces, cache, voices, seed, progress=_stage(progress, "imitating"), pool=one)
+        wanted = (LATENT, towers[REFERENCE], SKETCH)
+        sounds = encode(only, base, wanted, cache, 1, _stage(progress, "encoding"), one)
+        heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, _stage(progress, "hearing"), one)
     if problem is not None:
         for sentence in dict.fromkeys((*_sentences(spoken), *sounds.problems, *heard.problems)):
             problem(sentence)
