@@ -30,10 +30,11 @@ from vocaldm_live.checkpoints.strict import Strict as _Strict
 from vocaldm_live.checkpoints.strict import Weights as _Weights
 from vocaldm_live.checkpoints.strict import short as _short
 from vocaldm_live.checkpoints.vocoder_parts import NetworkPart, VocoderPart, check_hop
+from vocaldm_live.checkpoints.words_parts import PixelsPart, VectorsPart, WordsPart
 from vocaldm_live.sound.geometry import Geometry
 
 HOUSE_PARTS = ("encoder", "adapter", "unet", "vae", "vocoder")
-PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio")
+PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio", "vectors")
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -116,7 +117,7 @@ class VAEPart(_Weights):
         return self
 
 
-WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | NetworkPart | AudioLDMPart
+WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | NetworkPart | AudioLDMPart | WordsPart
 
 
 class Parts(_Strict):
@@ -125,10 +126,26 @@ class Parts(_Strict):
     encoder: EncoderPart | None = None
     adapter: Annotated[AdapterPart | VocalDMAdapterPart, Field(discriminator="kind")] | None = None
     unet: Annotated[UNetPart | AudioLDMUNetPart, Field(discriminator="kind")]
-    vae: Annotated[VAEPart | AudioLDMVAEPart, Field(discriminator="kind")]
+    vae: Annotated[VAEPart | AudioLDMVAEPart | PixelsPart, Field(discriminator="kind")]
     vocoder: VocoderPart
     clap_text: ClapTextPart | None = None
     clap_audio: ClapAudioPart | None = None
+    vectors: VectorsPart | None = None
+
+    @property
+    def words(self) -> ClapTextPart | VectorsPart | None:
+        """What understands words."""
+        return self.clap_text or self.vectors
+
+    @property
+    def words_name(self) -> str:
+        """The name of that part."""
+        return "clap_text" if self.clap_text else "vectors"
+
+    @property
+    def hears_nothing(self) -> bool:
+        """Whether clips are made of noise alone."""
+        return isinstance(self.unet, AudioLDMUNetPart) and self.unet.free
 
     @model_validator(mode="after")
     def _heard(self) -> Parts:
@@ -138,9 +155,18 @@ class Parts(_Strict):
                     raise ValueError(f"lack the {name} that a sketch-unet hears by, so write it")
         elif (self.adapter is not None) > (self.encoder is not None) or isinstance(self.adapter, AdapterPart):
             raise ValueError("have an adapter without its encoder, or of another kind than vocaldm")
-        elif self.adapter is None and self.clap_text is None and self.clap_audio is None:
+        elif self.adapter is None and self.words is None and self.clap_audio is None and not self.unet.free:
             raise ValueError(
-                "have neither encoder and adapter nor clap_text nor clap_audio, so nothing is heard"
+                "have neither encoder and adapter nor clap_text nor clap_audio nor vectors, so nothing is heard"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _told(self) -> Parts:
+        vectors, width = self.vectors, self.unet.width if isinstance(self.unet, AudioLDMUNetPart) else 512
+        if vectors is not None and (self.clap_text is not None or vectors.width != width):
+            raise ValueError(
+                "have vectors beside clap_text, or of another width than the unet takes, so correct one"
             )
         return self
 
@@ -255,6 +281,9 @@ class PresetHeader(Header):
 
     @model_validator(mode="after")
     def _agree(self) -> PresetHeader:
+        pixels = isinstance(self.parts.vae, PixelsPart)
+        if pixels and self.geometry.latent_channels != self.geometry.fold:
+            raise ValueError("geometry.latent_channels and geometry.fold differ, which pixels cannot")
         if 2 ** (len(self.parts.vae.channels) - 1) != self.geometry.factor:
             raise ValueError("parts.vae.channels has not the number of levels that geometry.factor asks for")
         if self.parameters.steps.high > self.schedule.steps:

@@ -23,6 +23,8 @@ from vocaldm_live.checkpoints.header import (
 from vocaldm_live.checkpoints.places import HEADER_FILE
 from vocaldm_live.checkpoints.vocoders import vocoder_network
 from vocaldm_live.checkpoints.weights import Entry, entries_of
+from vocaldm_live.checkpoints.words_networks import words_network
+from vocaldm_live.checkpoints.words_parts import VectorsPart
 from vocaldm_live.errors import PresetError
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def network_of(header: GeometryHeader, part: WeightsPart) -> nn.Module:
             return MelVAE(geometry, part.channels, part.layers, part.groups)
         if isinstance(part, AudioLDMPart):
             return audioldm_network(geometry, part)
+        if isinstance(part, VectorsPart):
+            return words_network(part)
         return vocoder_network(geometry, part)
 
 

@@ -185,7 +185,7 @@ class Engine:
             # The sketch is numpy and one thread: it is measured beside the embedding.
             measured = self._beside.submit(self._hearing.timed_sketch, request)
             condition, anchor = self._hearing.vector(request)
-            vector = condition.expand(count, -1)
+            vector = condition.expand(count, *condition.shape[1:])
             embedded = time.perf_counter()
             sketch, level_db, sketch_seconds = measured.result()
             length = round(request.seconds * geometry.sample_rate)
