@@ -36,6 +36,13 @@ class AudioLDMUNetPart(Weights):
         return 0 if self.context_width else 512 if self.vector_width is None else self.vector_width
 
     @property
+    def numbers(self) -> int:
+        """How many numbers a condition has: those of the vector, or of all tokens."""
+        if self.context_width is None or self.context_places is None:
+            return self.width
+        return self.context_places * (self.context_width + 1)
+
+    @property
     def free(self) -> bool:
         """Whether it takes no condition at all."""
         return not self.width and self.context_width is None

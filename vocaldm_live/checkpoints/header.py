@@ -163,7 +163,7 @@ class Parts(_Strict):
 
     @model_validator(mode="after")
     def _told(self) -> Parts:
-        vectors, width = self.vectors, self.unet.width if isinstance(self.unet, AudioLDMUNetPart) else 512
+        vectors, width = self.vectors, self.unet.numbers if isinstance(self.unet, AudioLDMUNetPart) else 512
         if vectors is not None and (self.clap_text is not None or vectors.width != width):
             raise ValueError(
                 "have vectors beside clap_text, or of another width than the unet takes, so correct one"

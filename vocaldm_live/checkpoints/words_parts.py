@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vocaldm_live.checkpoints.strict import Strict, TextFile, Weights, Width
+from vocaldm_live.checkpoints.strict import Strict, TextFile, Weights
 
 
 class PixelsPart(Strict):
@@ -23,12 +23,12 @@ class PixelsPart(Strict):
 class VectorsPart(Weights):
     """A table of vectors `[count, width]` that were computed beforehand, and what each is called.
 
-    names: a JSON list of as many texts, in the table's order.
+    A UNet with a context has rows of tokens, flat, each with the number that says whether it is there. names: a JSON list of as many texts, in the table's order.
     """
 
     kind: Literal["vectors"]
     count: Annotated[int, Field(ge=1, le=1_000_000)]
-    width: Width
+    width: Annotated[int, Field(ge=1, le=1_000_000)]
     names: TextFile
 
 
