@@ -10,7 +10,9 @@ import typer
 from training.commands.check import check
 from training.commands.convert import convert
 from training.commands.evaluate import evaluate
+from training.commands.ldm import ldm
 from training.commands.vae import vae
+from training.commands.vocaldm import vocaldm
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
 
@@ -21,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, check, convert, evaluate):
+for _command in (vae, check, convert, evaluate, vocaldm, ldm):
     app.command()(_command)
 
 

@@ -27,7 +27,7 @@ SOUND_FEATURES = "features"
 class ConditionerSpec(Strict):
     """Which conditioner, and what it needs.
 
-    name: one of NAMES; auto: clap where the base has CLAP, else none. text_share: how often a sound that has words is
+    name: one of NAMES; auto: clap where the base has CLAP, else its encoder, else none. text_share: how often a sound that has words is
     told by them and not by CLAP of the sound itself. source: the file or folder that vectors, t5 and msclap come from.
     places: tokens of a text at most. attend: precomputed vectors by cross-attention, instead of beside the timestep.
     """
@@ -78,6 +78,7 @@ class Conditioner(Protocol):
 _WHERE = {
     "none": "training.conditioners.none",
     "clap": "training.conditioners.clap",
+    "encoder": "training.conditioners.encoder",
     "vectors": "training.conditioners.vectors",
 }
 NAMES = tuple(_WHERE)
@@ -90,7 +91,8 @@ def open_conditioner(spec: ConditionerSpec, base: Base | None, device: torch.dev
     """
     name = spec.name
     if name == "auto":
-        name = "clap" if base is not None and base.preset.header.parts.clap_audio is not None else "none"
+        there = set() if base is None else set(base.networks)
+        name = "clap" if "clap_audio" in there else "encoder" if {"encoder", "adapter"} <= there else "none"
     if name not in _WHERE:
         raise RecipeError(f"There is no conditioner {name!r}: take auto or one of {', '.join(NAMES)}.")
     conditioner: Conditioner = import_module(_WHERE[name]).make(spec, base, device)
