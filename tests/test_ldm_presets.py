@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from cli_helpers import Said, run, write_gesture
 from tiny import assert_sentence, change_header
+from tiny_audioldm import make_tiny_audioldm
 from tiny_ldm import make_tiny_ldm
 
-from vocaldm_live.checkpoints.preset import check_preset, read_preset
+from vocaldm_live.checkpoints.preset import check_preset, load_part, read_preset, read_text
+from vocaldm_live.checkpoints.tokens import byte_pairs
 from vocaldm_live.deliver.recipe import read_recipe
+from vocaldm_live.engine.saying import said, shortened
 from vocaldm_live.errors import PresetError
 
 KINDS = ("vectors", "free", "pixels")
@@ -125,3 +129,19 @@ def test_a_changed_list_of_names_is_refused(presets: Path, tmp_path: Path) -> No
     folder = make_tiny_ldm(tmp_path, "vectors")
     (folder / "names.json").write_text(json.dumps(["other"]))
     assert any("names.json is damaged or another file" in problem for problem in check_preset(folder))
+
+
+def test_a_text_is_closed_once(tmp_path: Path) -> None:
+    """A second end after a short text made another embedding than the one that the model was trained with."""
+    preset = read_preset(make_tiny_audioldm(tmp_path, "small", audio=False))
+    part = preset.header.parts.clap_text
+    assert part is not None
+    tower = load_part(preset, "clap_text")
+    encode = byte_pairs(read_text(preset, part.vocabulary), read_text(preset, part.merges))
+    with torch.inference_mode():
+        for text in ("", "a dog barks"):
+            heard = said(preset, part, tower, text, torch.device("cpu"))
+            wanted = tower(torch.tensor([encode(text)]))[0].numpy()
+            np.testing.assert_allclose(heard, wanted, atol=1e-6)
+        assert said(preset, part, tower, "rain " * 200, torch.device("cpu")).shape == (512,)
+    assert shortened([5, 6, 7, 1], 3) == [5, 6, 1] and shortened([5, 1], 3) == [5, 1]

@@ -81,7 +81,11 @@ def drawn(
     """
     heard = conditioner.heard()
     geometry, vae, vocoder = _sound(recipe, base)
-    unet = _sizes(recipe, beginning) | {"kind": "audioldm", "prediction": recipe.prediction} | dict(conditioner.unet)
+    unet = (
+        _sizes(recipe, beginning)
+        | {"kind": "audioldm", "prediction": recipe.prediction}
+        | dict(conditioner.unet)
+    )
     parts = {"unet": unet, "vae": vae, "vocoder": vocoder, **heard.parts}
     count = f"{recipe.space} diffusion, told by {conditioner.name}, predicting {recipe.prediction}"
     plain = header_of(f"Trained here: {count}.", parts, 64, 8, 4, {})
@@ -135,7 +139,18 @@ def _sound(recipe: LDMRecipe, base: Base | None) -> tuple[Geometry, dict[str, An
         floor, mean, scale = mel.mel_floor, mel.mel_mean, mel.mel_scale
     return (
         Geometry(
-            mel.sample_rate, mel.n_fft, mel.hop, mel.mel_bands, mel.fmin, mel.fmax, 1, 1, 1, floor, mean, scale
+            mel.sample_rate,
+            mel.n_fft,
+            mel.hop,
+            mel.mel_bands,
+            mel.fmin,
+            mel.fmax,
+            1,
+            1,
+            1,
+            floor,
+            mean,
+            scale,
         ),
         {"kind": "pixels"},
         vocoder,

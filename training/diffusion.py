@@ -32,9 +32,7 @@ OPENED = ("unet", "vae", "vocoder", "encoder", "adapter", "clap_text", "clap_aud
 Progress = Callable[[int, int], None]
 
 
-def run_ldm(
-    recipe: LDMRecipe, out: Path, fresh: bool = False, progress: Progress | None = None
-) -> Outcome:
+def run_ldm(recipe: LDMRecipe, out: Path, fresh: bool = False, progress: Progress | None = None) -> Outcome:
     """What `vocaldm-train ldm` does. Raises RecipeError, PresetError, DataError, and RunError as `train`."""
 
     def make(fabric: Fabric) -> LDMTrainer:
@@ -42,8 +40,10 @@ def run_ldm(
         with fabric.rank_zero_first():
             cache = out / CACHE if recipe.cache is None else Path(recipe.cache)
             loud = fabric.is_global_zero
-            beginning = None if recipe.start.source is None else read_beginning(
-                recipe.start.source, recipe.start.average
+            beginning = (
+                None
+                if recipe.start.source is None
+                else read_beginning(recipe.start.source, recipe.start.average)
             )
             base = base_of(recipe)
             conditioner = open_conditioner(recipe.conditioner, base, fabric.device)
@@ -86,7 +86,14 @@ def open_examples(
             continue
         found.append(
             open_latents(
-                part, base, conditioner.sounds, cache, recipe.seconds, recipe.machine.workers, problem, progress
+                part,
+                base,
+                conditioner.sounds,
+                cache,
+                recipe.seconds,
+                recipe.machine.workers,
+                problem,
+                progress,
             )
         )
     if found[0] is None:

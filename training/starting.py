@@ -45,7 +45,9 @@ def read_beginning(source: str, average: bool | None = None) -> Beginning:
         path = path / WEIGHTS
     if path.is_file() and path.suffix == ".safetensors":
         tensors = read_foreign(path)
-        own = {name.removeprefix(NETWORK): value for name, value in tensors.items() if name.startswith(NETWORK)}
+        own = {
+            name.removeprefix(NETWORK): value for name, value in tensors.items() if name.startswith(NETWORK)
+        }
         if own or "conv_in.weight" in tensors:
             state = own or dict(tensors)
             return Beginning(state, sizes_of(state, path))
@@ -71,9 +73,7 @@ def sizes_of(state: Mapping[str, Tensor], where: object) -> dict[str, Any]:
     channels = sizes.levels(state, "down_blocks.{}.resnets.0.conv1.weight", where)
     layers = sizes.count(state, r"down_blocks\.0\.resnets\.(\d+)\.")
     first = [
-        int(found[1])
-        for name in state
-        if (found := re.match(r"down_blocks\.(\d+)\.attentions\.", name))
+        int(found[1]) for name in state if (found := re.match(r"down_blocks\.(\d+)\.attentions\.", name))
     ]
     if not layers:
         raise PresetError(f"{where} is no UNet of AudioLDM's kind: name another start.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +38,7 @@ class ClapConditioner:
         self.base = base
         self.text_share = text_share if parts.clap_text is not None else 0.0
         self.sounds: tuple[str, ...] = (CLAP,) if parts.clap_audio is not None else ()
-        self.unet: dict[str, int] = {}
+        self.unet: Mapping[str, int] = {}
         self.null = null
         self.texts: dict[str, Tensor] = {}
 
@@ -78,9 +78,7 @@ class ClapConditioner:
         names = [name for name in PARTS if name in there]
         if "adapter" not in names:
             names = [name for name in names if name != "encoder"]
-        states = {
-            name: read_tensors(preset.folder / there[name].file, there[name].sha256) for name in names
-        }
+        states = {name: read_tensors(preset.folder / there[name].file, there[name].sha256) for name in names}
         clap = preset.header.parts.clap_text
         files = (clap.vocabulary, clap.merges) if isinstance(clap, ClapTextPart) else ()
         texts = {file.file: read_text(preset, file) for file in files}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +35,10 @@ class EncoderConditioner:
     def __init__(self, base: Base) -> None:
         self.base = base
         self.adapter: Any = base.networks["adapter"]
-        self.unet: dict[str, int] = {}
+        self.unet: Mapping[str, int] = {}
         unet = base.networks.get("unet")
-        null = unet.null_condition(1) if isinstance(unet, AudioLDMUNet) else self.adapter.null_condition(1)
-        self.null = null[0].detach().clone().float().cpu()
+        own: Any = unet if isinstance(unet, AudioLDMUNet) else self.adapter
+        self.null = own.null_condition(1)[0].detach().clone().float().cpu()
 
     def prepare(self, items: Sequence[Item], encoded: Encoded | None) -> None:
         """Nothing: embeddings are kept with the latents. Raises DataError for mel images, which nobody hears."""
@@ -63,5 +63,7 @@ class EncoderConditioner:
 def make(spec: ConditionerSpec, base: Base | None, device: torch.device) -> Conditioner:
     """Encoder and adapter of the base; raises RecipeError where it lacks one."""
     if base is None or not set(PARTS) <= set(base.networks):
-        raise RecipeError("The conditioner encoder needs a base with encoder and adapter, as the preset house.")
+        raise RecipeError(
+            "The conditioner encoder needs a base with encoder and adapter, as the preset house."
+        )
     return EncoderConditioner(base)

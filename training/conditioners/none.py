@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ class Unconditional:
     sounds: tuple[str, ...] = ()
 
     def __init__(self) -> None:
-        self.unet = {"vector_width": 0}
+        self.unet: Mapping[str, int] = {"vector_width": 0}
         self.null = torch.zeros(0)
 
     def prepare(self, items: Sequence[Item], encoded: Encoded | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -20,16 +20,14 @@ if TYPE_CHECKING:
     from training.base import Base
     from training.data.encoding import Encoded
 
-SAY = Callable[[str], None]
-SOUND_FEATURES = "features"
-
 
 class ConditionerSpec(Strict):
     """Which conditioner, and what it needs.
 
-    name: one of NAMES; auto: clap where the base has CLAP, else its encoder, else none. text_share: how often a sound that has words is
-    told by them and not by CLAP of the sound itself. source: the file or folder that vectors, t5 and msclap come from.
-    places: tokens of a text at most. attend: precomputed vectors by cross-attention, instead of beside the timestep.
+    name: one of NAMES; auto: clap where the base has CLAP, else its encoder, else none. text_share: how often a sound
+    that has words is told by them and not by CLAP of itself. source: the file or folder that vectors, t5 and msclap
+    come from. places: tokens of a text at most. attend: precomputed vectors by cross-attention, instead of beside the
+    timestep.
     """
 
     name: str = "auto"
@@ -59,8 +57,10 @@ class Conditioner(Protocol):
 
     name: str
     sounds: tuple[str, ...]
-    unet: Mapping[str, int]
     null: Tensor
+
+    @property
+    def unet(self) -> Mapping[str, int]: ...
 
     def prepare(self, items: Sequence[Item], encoded: Encoded | None) -> None:
         """Compute what can be computed once for these items; raises DataError where one has nothing to be told by."""
@@ -80,6 +80,7 @@ _WHERE = {
     "clap": "training.conditioners.clap",
     "encoder": "training.conditioners.encoder",
     "vectors": "training.conditioners.vectors",
+    "t5": "training.conditioners.t5",
 }
 NAMES = tuple(_WHERE)
 

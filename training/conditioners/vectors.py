@@ -94,7 +94,9 @@ def read_vectors(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, TypeError, AttributeError) as error:
-        raise RecipeError(f"{path} is no npz file of plain arrays ({_reason(error)}): write it anew.") from error
+        raise RecipeError(
+            f"{path} is no npz file of plain arrays ({_reason(error)}): write it anew."
+        ) from error
     if set(arrays) == {NAMES, VECTORS}:
         if len(arrays[NAMES]) != len(arrays[VECTORS]):
             raise RecipeError(f"{path} has not as many names as vectors: write it anew.")

@@ -43,15 +43,17 @@ class SoundLatents:
     """Latents of sounds, read from the store."""
 
     def __init__(self, encoded: Encoded) -> None:
-        self.items, self.encoded = encoded.items, encoded
+        self.items = encoded.items
+        self.encoded: Encoded | None = encoded
+        self._latent, self._digest = encoded.latent, encoded.digest
 
     def latent(self, at: int) -> Tensor:
         """The VAE's latent, or the log-mel's pixels."""
-        return self.encoded.latent(at)
+        return self._latent(at)
 
     def digest(self) -> str:
         """Of their contents."""
-        return self.encoded.digest()
+        return self._digest()
 
 
 class MelLatents:

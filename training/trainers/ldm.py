@@ -113,7 +113,9 @@ class LDMTrainer:
                 vector = self.bank_vector[rows].to(self.device)
                 for name, condition in (("", vector), ("_null", null.expand_as(vector))):
                     found[name].append(self._errors(averaged["unet"], latent, valid, condition, t, noise))
-        return {self.recipe.prediction + name: float(torch.cat(errors).mean()) for name, errors in found.items()}
+        return {
+            self.recipe.prediction + name: float(torch.cat(errors).mean()) for name, errors in found.items()
+        }
 
     def listen(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
         """Clips told as the bank's first sounds are, as WAV files."""
@@ -193,12 +195,16 @@ class LDMTrainer:
         )
 
     def _told(self, vector: Tensor, frames: int) -> Condition:
-        return Condition(vector, vector.new_zeros(len(vector), 0, frames, self.blueprint.geometry.latent_bins))
+        return Condition(
+            vector, vector.new_zeros(len(vector), 0, frames, self.blueprint.geometry.latent_bins)
+        )
 
     def _lay_bank(self, source: Latents) -> None:
         """Latents, lengths, conditions and noise by which every validation judges."""
         count = len(source.items)
-        chosen = np.unique(np.linspace(0, count - 1, min(self.recipe.bank, count)).round().astype(int)).tolist()
+        chosen = np.unique(
+            np.linspace(0, count - 1, min(self.recipe.bank, count)).round().astype(int)
+        ).tolist()
         # The same number at every validation and in every run: a row of draws that no step has.
         draws = Draws(0, 0, tuple(range(len(chosen))), len(chosen), torch.device("cpu"))
         rows = [source.latent(at)[:, : self.frames] for at in chosen]
@@ -210,4 +216,3 @@ class LDMTrainer:
             ]
         )
         self.bank = fixed_bank(self.bank_latent, len(self.schedule))
-

@@ -30,11 +30,11 @@ from vocaldm_live.checkpoints.strict import Strict as _Strict
 from vocaldm_live.checkpoints.strict import Weights as _Weights
 from vocaldm_live.checkpoints.strict import short as _short
 from vocaldm_live.checkpoints.vocoder_parts import NetworkPart, VocoderPart, check_hop
-from vocaldm_live.checkpoints.words_parts import PixelsPart, VectorsPart, WordsPart
+from vocaldm_live.checkpoints.words_parts import PixelsPart, T5Part, VectorsPart, WordsPart
 from vocaldm_live.sound.geometry import Geometry
 
 HOUSE_PARTS = ("encoder", "adapter", "unet", "vae", "vocoder")
-PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio", "vectors")
+PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio", "vectors", "t5")
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -134,16 +134,17 @@ class Parts(_Strict):
     clap_text: ClapTextPart | None = None
     clap_audio: ClapAudioPart | None = None
     vectors: VectorsPart | None = None
+    t5: T5Part | None = None
 
     @property
-    def words(self) -> ClapTextPart | VectorsPart | None:
+    def words(self) -> ClapTextPart | VectorsPart | T5Part | None:
         """What understands words."""
-        return self.clap_text or self.vectors
+        return self.clap_text or self.vectors or self.t5
 
     @property
     def words_name(self) -> str:
         """The name of that part."""
-        return "clap_text" if self.clap_text else "vectors"
+        return "clap_text" if self.clap_text else "vectors" if self.vectors else "t5"
 
     @property
     def hears_nothing(self) -> bool:
@@ -168,11 +169,13 @@ class Parts(_Strict):
 
     @model_validator(mode="after")
     def _told(self) -> Parts:
-        vectors, width = self.vectors, self.unet.numbers if isinstance(self.unet, AudioLDMUNetPart) else 512
-        if vectors is not None and (self.clap_text is not None or vectors.width != width):
-            raise ValueError(
-                "have vectors beside clap_text, or of another width than the unet takes, so correct one"
-            )
+        if sum(part is not None for part in (self.clap_text, self.vectors, self.t5)) > 1:
+            raise ValueError("have more than one of clap_text, vectors and t5, so leave one")
+        unet = self.unet if isinstance(self.unet, AudioLDMUNetPart) else None
+        if self.vectors is not None and (unet is None or self.vectors.width != unet.numbers):
+            raise ValueError("have vectors of another width than the unet takes, so correct one")
+        if self.t5 is not None and (unet is None or self.t5.width != unet.context_width):
+            raise ValueError("have a t5 of another width than the unet's context_width, so correct one")
         return self
 
     @model_validator(mode="after")

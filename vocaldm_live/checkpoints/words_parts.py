@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vocaldm_live.checkpoints.strict import Strict, TextFile, Weights
+from vocaldm_live.checkpoints.strict import Few, Strict, TextFile, Weights, Width
 
 
 class PixelsPart(Strict):
@@ -23,7 +23,8 @@ class PixelsPart(Strict):
 class VectorsPart(Weights):
     """A table of vectors `[count, width]` that were computed beforehand, and what each is called.
 
-    A UNet with a context has rows of tokens, flat, each with the number that says whether it is there. names: a JSON list of as many texts, in the table's order.
+    A UNet with a context has rows of tokens, flat, each with the number that says whether it is there.
+    names: a JSON list of as many texts, in the table's order.
     """
 
     kind: Literal["vectors"]
@@ -32,5 +33,21 @@ class VectorsPart(Weights):
     names: TextFile
 
 
-WordsPart = VectorsPart
-WORDS_KINDS = ("pixels", "vectors")
+class T5Part(Weights):
+    """`model.t5.T5Encoder`; pieces: its tokenizer, a JSON object with pieces, unknown and end (`model.unigram`)."""
+
+    kind: Literal["t5"]
+    size: Annotated[int, Field(ge=5, le=1_000_000)]
+    width: Width
+    layers: Few
+    heads: Few
+    head_width: Width
+    hidden: Annotated[int, Field(ge=1, le=65536)]
+    gated: bool
+    buckets: Annotated[int, Field(ge=4, le=1024)]
+    distance: Annotated[int, Field(ge=4, le=65536)]
+    pieces: TextFile
+
+
+WordsPart = VectorsPart | T5Part
+WORDS_KINDS = ("pixels", "vectors", "t5")

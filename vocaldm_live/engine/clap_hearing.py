@@ -38,7 +38,10 @@ class ClapHearing(Hearing):
         parts = preset.header.parts
         self._text_part, self._audio_part = parts.words, parts.clap_audio
         self._towers: dict[str, torch.nn.Module] = {}
-        self._texts = Remembered(f"text {self._text_part.sha256}" if self._text_part else "")
+        shape = tuple(self._shape)
+        # The same weights say more places to another UNet.
+        more = f" {shape[0]} places" if len(shape) > 1 else ""
+        self._texts = Remembered(f"said {self._text_part.sha256}{more}" if self._text_part else "")
         self._sounds = Remembered(f"audio {self._audio_part.sha256}" if self._audio_part else "")
 
     @cached_property
@@ -181,7 +184,8 @@ class ClapHearing(Hearing):
         if part is None:
             raise RequestError(f"The preset {self.preset.name} understands no words: leave out the text.")
         name = self.preset.header.parts.words_name
-        return said(self.preset, part, self._tower(name), text, self.device).reshape(-1)
+        places = self._shape[0]
+        return said(self.preset, part, self._tower(name), text, self.device, places).reshape(-1)
 
     def _listen(self, sound: Sound) -> np.ndarray:
         tower = self._tower("clap_audio")
