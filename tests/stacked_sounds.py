@@ -33,4 +33,5 @@ def stacked_sounds(
     curves = np.stack(
         [loudness, np.full_like(loudness, 80.0), np.zeros_like(loudness), np.zeros_like(loudness)], 1
     )
-    return StackedSounds(latents, heard[0], heard[1], curves.astype(np.float32))
+    curves = curves.astype(np.float32)
+    return StackedSounds(latents, heard[0], heard[1], curves, curves)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
 from training.commands.evaluate import evaluate
+from training.commands.export import export
 from training.commands.ldm import ldm
 from training.commands.vae import vae
 from training.commands.vocaldm import vocaldm
@@ -23,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, check, convert, evaluate, vocaldm, ldm):
+for _command in (vae, check, convert, evaluate, vocaldm, export, average, ldm):
     app.command()(_command)
 
 

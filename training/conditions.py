@@ -47,6 +47,10 @@ class EncodedSounds(Protocol):
         """How the sound moves, float32 `[4, frames * factor]`."""
         ...
 
+    def voice_sketch(self, index: int, which: int = 0) -> np.ndarray:
+        """How one of the voices moves, `[4, any]`: what a denoiser is given at play."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -67,11 +71,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Telling:
-    """imitations: share of rows whose vector is the imitation's; drop: share that gets the null; gestures: sketches."""
+    """imitations: share of rows whose vector is the imitation's; drop: share that gets the null; gestures: sketches;
+    voice_sketches: share of rows whose sketch is the voice's, levelled as the engine does and as long as the sound.
+    """
 
     imitations: float
     drop: float
     gestures: Gestures
+    voice_sketches: float = 0.0
 
 
 def draw_batch(
@@ -100,7 +107,11 @@ def draw_batch(
         else:
             vectors.append(sounds.vector(index, "reference"))
         if geometry is not None:
-            sketch, follow = disturbed(sounds.sketch(index), rng, telling.gestures)
+            own = sounds.sketch(index)
+            if voices and rng.random() < telling.voice_sketches:
+                voice = Sketch.of(sounds.voice_sketch(index, int(which * voices)))
+                own = voice.levelled()[0].stretched(own.shape[1]).array()
+            sketch, follow = disturbed(own, rng, telling.gestures)
             curves.append(cut(sketch, start, frames, geometry))
             follows.append(follow)
     return batch_of(latents, vectors, dropped, curves, follows, frames, draws, geometry)

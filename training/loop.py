@@ -50,7 +50,8 @@ class Trainer(Protocol):
 
     networks: saved and averaged; what requires gradients when it is made is what is trained. frozen: moved to the
     device, never saved, their hashes kept. judges: saved, not averaged. A trainer may also have `identity`, by name
-    the hashes of what the run stands on (base, data): they are kept, and a run on others is refused.
+    the hashes of what the run stands on (base, data): they are kept, and a run on others is refused; and `about`,
+    plain values for run.json that an exported preset repeats (training/provenance.py).
     """
 
     networks: Mapping[str, nn.Module]
@@ -386,8 +387,10 @@ class _Run:
         facts: dict[str, Any] = {
             "state": state,
             "steps": self.index,
+            "seconds": round(self.clock.spent, 1),
             "best": self.best,
             "frozen": self.state.hashes,
             "identity": self.identity,
+            "about": dict(getattr(self.trainer, "about", {})),
         }
         self._written(lambda: write_run(self.folder, facts))

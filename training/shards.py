@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +18,27 @@ from training.conditions import Tower
 from training.dataset import Dataset, read_dataset
 from training.errors import DataError
 from training.runfolder import channels_last, save_state
+from vocaldm_live.checkpoints.weights import file_sha256
 from vocaldm_live.model.encoder import Encoder, normalise
 from vocaldm_live.model.vae import MelVAE
 
 PIECE = 32
+TENSORS = ("latents", "voices", "references")
+ARRAYS = ("sketches", "voice_sketches")
 
 
 @dataclass(frozen=True, eq=False)
 class StackedSounds:
     """Sounds of one length, each with one voice: latents `[clips, channels, frames, bins]`, vectors `[clips, width]`.
 
-    sketches: float32 `[clips, 4, frames * factor]`.
+    sketches, voice_sketches: float32 `[clips, 4, frames * factor]`.
     """
 
     latents: Tensor
     voices: Tensor
     references: Tensor
     sketches: np.ndarray
+    voice_sketches: np.ndarray
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -60,11 +64,14 @@ class StackedSounds:
         found: np.ndarray = self.sketches[index]
         return found
 
+    def voice_sketch(self, index: int, which: int = 0) -> np.ndarray:
+        """`[4, frames * factor]`."""
+        found: np.ndarray = self.voice_sketches[index]
+        return found
+
     def part(self, rows: slice) -> StackedSounds:
         """Some of them."""
-        return StackedSounds(
-            self.latents[rows], self.voices[rows], self.references[rows], self.sketches[rows]
-        )
+        return StackedSounds(*(getattr(self, one.name)[rows] for one in fields(self)))
 
 
 def holds_shards(source: str) -> bool:
@@ -76,9 +83,7 @@ def shards_digest(folder: Path) -> str:
     """SHA-256 of the shards' names and bytes."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("shard-*.npz")):
-        digest.update(path.name.encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(f"{path.name} {file_sha256(path)}".encode())
     return digest.hexdigest()
 
 
@@ -93,8 +98,8 @@ def encode_shards(
     path = cache / f"shards-{key[:16]}.safetensors"
     try:
         kept = load_file(path)
-        sketches = kept["sketches"].numpy()
-        return StackedSounds(kept["latents"], kept["voices"], kept["references"], sketches)
+        tensors = {name: kept[name] for name in TENSORS}
+        return StackedSounds(**tensors, **{name: kept[name].numpy() for name in ARRAYS})  # type: ignore[arg-type]
     except (OSError, SafetensorError, KeyError):
         pass
     data = read(folder, limit)
@@ -104,8 +109,8 @@ def encode_shards(
             f"{base.geometry.mel_bands}; choose another base."
         )
     made = _encoded(data, base, device)
-    tensors = {"latents": made.latents, "voices": made.voices, "references": made.references}
-    save_state({**tensors, "sketches": torch.from_numpy(made.sketches)}, path)
+    state = {name: torch.as_tensor(getattr(made, name)) for name in (*TENSORS, *ARRAYS)}
+    save_state(state, path)
     return made
 
 
@@ -143,6 +148,7 @@ def _encoded(data: Dataset, base: Base, device: torch.device) -> StackedSounds:
         normalise(torch.cat(voices)).clone(),
         normalise(torch.cat(references)).clone(),
         np.asarray(data.sketch, np.float32),
+        np.asarray(data.imitation_sketch, np.float32),
     )
 
 

@@ -58,6 +58,7 @@ def vocaldm(
     given += [] if base is None else [f"base={as_text(base)}"]
     given += [] if train is None else [f"train=[{train}]"]
     told = read_recipe(find_recipe(recipe, out), VocalDMRecipe, given)
-    with counting("encoding") as progress:
-        outcome = run_lesson(told, out, fresh, progress)
+    with counting("preparing") as bar:
+        tell = None if bar is None else lambda stage, done, whole: bar(done, whole)
+        outcome = run_lesson(told, out, fresh, tell)
     say_outcome(outcome)

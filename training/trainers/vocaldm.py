@@ -54,7 +54,7 @@ class VocalDMTrainer:
         self.schedule, self.prediction = base.schedule, base.prediction
         self.unet, self.adapter = self._made()
         self.geometry: Geometry | None = base.geometry if isinstance(self.unet, SketchUNet) else None
-        self.telling = Telling(recipe.imitations, recipe.drop, recipe.gestures)
+        self.telling = Telling(recipe.imitations, recipe.drop, recipe.gestures, recipe.voice_sketches)
         self.networks: Mapping[str, nn.Module] = {}
         self.frozen: Mapping[str, nn.Module] = {}
         self._divide()

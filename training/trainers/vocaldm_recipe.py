@@ -39,15 +39,20 @@ class VocalDMRecipe(Recipe):
     embedding, and the columns by which residual blocks take it, what timesteps do apart; attention: changes of a
     low `rank` at every attention layer; all: every tensor of UNet and adapter, from weights drawn anew where
     `weights` is fresh. film_rank: none for whole columns. vae, encoder: weights to be taken in place of the base's.
-    lengths: latent frames of an example, one of them a step; imitations: share of examples that are told by the
-    imitation's tower; drop: share that is told nothing, the base's null in the vector's place. toward_base: weight
-    of the squared distance from the base's weights (L2-SP, arXiv 1802.01483). least_vae_db: how well the base's VAE
-    has to know the sounds. held_out: another set to judge by; bank: how many examples judge.
+
+    voices: how many are rendered of a sound without a recorded imitation. lengths: latent frames of an example, one
+    of them a step. imitations: share of examples that are told by the imitation's tower; drop: share that is told
+    nothing, the base's null in the vector's place; voice_sketches: share that moves as a voice does, the others as
+    the sound itself; both disturbed by `gestures`.
+
+    toward_base: weight of the squared distance from the base's weights (L2-SP, arXiv 1802.01483). least_vae_db: how
+    well the base's VAE has to know the sounds. held_out: another set to judge by; bank: how many examples judge.
+    cache: where what was encoded is kept, none: in the run's folder.
     """
 
     command: Literal["vocaldm"] = "vocaldm"
     budget: Budget = Budget(minutes=30.0)
-    optimiser: Optimiser = Optimiser(rates=Rates(peak=2e-3))
+    optimiser: Optimiser = Optimiser(rates=Rates(peak=2e-3, warmup=20))
     keeping: Keeping = Keeping(validate=Every(minutes=3.0))
     data: DataSpec
     held_out: str | None = None
@@ -64,6 +69,8 @@ class VocalDMRecipe(Recipe):
     imitations: Share = 0.5
     drop: Share = 0.15
     gestures: Gestures = Gestures()
+    voice_sketches: Share = 0.0
+    voices: Count = 1
     toward_base: Annotated[float, Field(ge=0)] = 0.0
     least_vae_db: float | None = 6.0
     bank: Count = 64
