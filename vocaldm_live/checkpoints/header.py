@@ -25,7 +25,7 @@ from vocaldm_live.checkpoints.audioldm_parts import (
 )
 from vocaldm_live.checkpoints.header_file import Header, inspect, parse, read, written
 from vocaldm_live.checkpoints.header_file import one_line as one_line
-from vocaldm_live.checkpoints.strict import Few, Share, Width, Widths, check_bands
+from vocaldm_live.checkpoints.strict import Few, Share, TextFile, Width, Widths, check_bands
 from vocaldm_live.checkpoints.strict import Strict as _Strict
 from vocaldm_live.checkpoints.strict import Weights as _Weights
 from vocaldm_live.checkpoints.strict import short as _short
@@ -184,6 +184,11 @@ class Parts(_Strict):
         if len(set(names)) < len(names):
             raise ValueError("name the same file twice where each needs its own")
         return self
+
+    def texts(self) -> tuple[TextFile, ...]:
+        """The text files beside the weights, by which words are understood."""
+        parts = self.with_weights().values()
+        return tuple(value for part in parts for _, value in part if isinstance(value, TextFile))
 
     def with_weights(self) -> dict[str, WeightsPart]:
         """The parts that have a file, by name."""
