@@ -127,7 +127,13 @@ def _check_base(base: Preset, files: Mapping[str, PartFile], target: Path) -> li
     if target == base.folder:
         raise PresetError(f"The preset would replace its own base, {base.name}; give it another name.")
     there, notes = base.header.parts.with_weights(), []
+    schedule = base.header.schedule.model_dump(mode="json", exclude_none=True)
     for part, file in files.items():
+        if file.told is not None and file.told.about.get("schedule", schedule) != schedule:
+            raise PresetError(
+                f"{file.source} was trained with another noise schedule than that of {base.name}; take the preset that "
+                "its run wrote."
+            )
         origin = dict(file.told.base) if file.told else {}
         if origin and origin.get("sha256") != base.sha256:
             raise PresetError(

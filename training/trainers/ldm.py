@@ -74,6 +74,14 @@ class LDMTrainer:
         self.judges: Mapping[str, nn.Module] = {}
         self.criterion = Criterion(recipe.prediction, "lower")
         self.identity = {"data": examples.digest(), "conditioner": conditioner.name}
+        if blueprint.base is not None:
+            self.identity["base"] = blueprint.base.preset.sha256
+        # By these an export over the base knows what fits it.
+        self.about = {
+            "parts": {"unet": dict(blueprint.plain["parts"]["unet"])},
+            "schedule": dict(blueprint.plain["schedule"]),
+            "credits": list(recipe.credits),
+        }
         conditioner.prepare(examples.items, examples.encoded)
         source = examples if judged is None or not len(judged.items) else judged
         if source is not examples:
