@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from tiny import assert_sentence
+from tiny_audioldm import make_tiny_audioldm
 
+from training.cli import main
 from training.data.prompt_list import LONGEST_NAME, Prompt, read_prompts
 from training.errors import DataError
 
@@ -44,3 +46,14 @@ def test_what_says_nothing_is_told(tmp_path: Path) -> None:
     for text in ("", "\n \n"):
         with pytest.raises(DataError, match="asks for no clip"):
             prompts(tmp_path / "empty.lst", text)
+
+
+def test_a_list_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = make_tiny_audioldm(tmp_path / "presets", "words", audio=False)
+    (tmp_path / "list.lst").write_text("a dog barks\nname.wav|rain\nother.wav|\nname.wav|wind\n")
+    asked = ["render", str(tmp_path / "list.lst"), "--preset", str(preset), "--out", str(tmp_path / "clips")]
+    assert main([*asked, "--steps", "1", "--workers", "1"]) == 0
+    said = capsys.readouterr()
+    assert "3 clips made" in said.out and "says nothing of it" in said.err
+    made = sorted(path.name for path in (tmp_path / "clips").glob("*.wav"))
+    assert made == ["a_dog_barks.wav", "name-2.wav", "name.wav"]

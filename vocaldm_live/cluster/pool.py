@@ -150,28 +150,9 @@ def open_pool(plan: Plan) -> Iterator[str]:
     if plan.workers < 1:
         raise ClusterError(f"The number of workers is {plan.workers}: give at least one.")
     _check_port(plan.host, plan.port)
-    local = plan.host in LOOPBACK
-    if local and plan.address is None:
-        # By this Ray binds all that it opens to loopback; it reads it when it is imported.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    ray = import_ray()
+    ray = begin_ray(plan)
     from ray.util.client.server.server import serve
 
-    options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False}
-    if plan.address is not None:
-        options["address"] = plan.address
-    else:
-        options |= {
-            "num_cpus": plan.workers,
-            "include_dashboard": False,
-            "object_store_memory": plan.memory * 1_000_000,
-        }
-        options |= {} if local else {"_node_ip_address": plan.host}
-    try:
-        ray.init(**options)
-    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
-        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-        raise ClusterError(f"Ray cannot be started ({what}): see `ray status`.") from error
     server = None
     try:
         folder = str(plan.folder or shelf_folder())
@@ -194,6 +175,31 @@ def open_pool(plan: Plan) -> Iterator[str]:
         if server is not None:
             server.stop(0)
         ray.shutdown()
+
+
+def begin_ray(plan: Plan) -> Any:
+    """Start Ray on this machine, or join the one at `plan.address`; gives the module. Raises ClusterError."""
+    local = plan.host in LOOPBACK
+    if local and plan.address is None:
+        # By this Ray binds all that it opens to loopback; it reads it when it is imported.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    ray = import_ray()
+    options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
+    if plan.address is not None:
+        options["address"] = plan.address
+    else:
+        options |= {
+            "num_cpus": plan.workers,
+            "include_dashboard": False,
+            "object_store_memory": plan.memory * 1_000_000,
+        }
+        options |= {} if local else {"_node_ip_address": plan.host}
+    try:
+        ray.init(**options)
+    except Exception as error:  # Ray raises plain ones, as where a busy machine starts it too slowly
+        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+        raise ClusterError(f"Ray cannot be started ({what}): see `ray status`.") from error
+    return ray
 
 
 def _wait_for_one(ray: Any, gate: Any) -> None:
