@@ -13,6 +13,7 @@ from training.commands.convert import convert
 from training.commands.encode import encode
 from training.commands.evaluate import evaluate
 from training.commands.export import export
+from training.commands.ldm import ldm
 from training.commands.preset import preset
 from training.commands.qvim import qvim
 from training.commands.render import render
@@ -33,6 +34,7 @@ _commands = (
     qvim,
     vocaldm,
     vae,
+    ldm,
     check,
     convert,
     encode,
