@@ -11,6 +11,7 @@ from training.commands.check import check
 from training.commands.convert import convert
 from training.commands.evaluate import evaluate
 from training.commands.vae import vae
+from training.commands.vocoder import vocoder
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
 
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, check, convert, evaluate):
+for _command in (vae, vocoder, check, convert, evaluate):
     app.command()(_command)
 
 
