@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from training.cli import main
+from training.commands import changes_of
 from vocaldm_live import __version__
 
 
@@ -30,3 +32,11 @@ def test_it_runs_as_a_module() -> None:
 def test_an_unknown_command_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nonsense"]) == 2
     assert capsys.readouterr().err == "No such command 'nonsense' (see `vocaldm-train --help`).\n"
+
+
+def test_data_may_be_called_anything() -> None:
+    """A folder's name is text, whatever YAML would make of it."""
+    for name in ("2024", "a: b #c", "null", "\udcff.d"):
+        (change,) = changes_of(None, None, None, None, None, None, None, name)
+        key, _, text = change.partition("=")
+        assert (key, yaml.safe_load(text)) == ("data.source", name)

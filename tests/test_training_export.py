@@ -1,4 +1,4 @@
-"""Export: runs become a preset that loads, whatever does not fit is told, and nothing half done is left."""
+"""Export of all parts: they become a preset that loads, what does not fit is told, nothing half done is left."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 from tiny import UNET, VAE, VOCODER, assert_sentence, tiny_networks
 
-from training.export import main
-from training.run import save_weights
+from training.cli import main
+from training.runfolder import save_weights
 from vocaldm_live.checkpoints.preset import check_preset, load_modules, read_preset
 from vocaldm_live.checkpoints.weights import read_entries
 
@@ -43,7 +43,7 @@ def command(runs: Path, tmp_path: Path) -> list[str]:
     (tmp_path / "metrics.json").write_text('{"loudness_r": 0.93}')
     (tmp_path / "credits.txt").write_text("# who\n- A bell, CC0\n\nA door, CC BY 4.0\n")
     return [
-        *("--runs", str(runs), "--name", "small", "--out", str(tmp_path / "presets")),
+        *("export", "--runs", str(runs), "--name", "small", "--to", str(tmp_path / "presets")),
         *(
             "--architecture",
             str(tmp_path / "architecture.yaml"),
@@ -84,7 +84,7 @@ def test_a_part_that_overflows_float16_is_stored_as_bfloat16(
     state[key][0, 0, 0, 0] = 1e5
     save_file(state, path)
     assert main(command) == 0
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     assert "vae is stored as bfloat16" in told and key in told
     folder = tmp_path / "presets" / "small"
     assert read_entries(folder / "vae.safetensors")[key].dtype == "BF16"

@@ -28,6 +28,8 @@ from training.errors import RunError  # noqa: E402
 from training.journal import Journal, read_rows  # noqa: E402
 from training.loop import train  # noqa: E402
 from training.recipe import Optimiser, Rates  # noqa: E402
+from training.recipe_file import read_recipe  # noqa: E402
+from training.runfolder import held  # noqa: E402
 from training.turns import Group, Turn  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -253,6 +255,30 @@ def test_another_frozen_part_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match="around another ear"):
         train(make, recipe, tmp_path)
+
+
+def test_what_a_run_stands_on_is_kept_and_others_are_refused(tmp_path: Path) -> None:
+    recipe = read_recipe(None, ToyRecipe, ["budget.steps=2"])
+
+    def make(base: str):  # type: ignore[no-untyped-def]
+        toy = Toy(recipe)
+        toy.identity = {"base": base, "data": "one"}  # type: ignore[attr-defined]
+        return lambda fabric: toy
+
+    train(make("a"), recipe, tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text())["identity"] == {"base": "a", "data": "one"}
+    with pytest.raises(RunError, match="whose base was different") as caught:
+        train(make("b"), recipe, tmp_path)
+    assert_sentence(str(caught.value).replace("; ", ", "))
+    assert train(make("b"), recipe, tmp_path, fresh=True).steps == 2
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    with held(tmp_path):
+        with pytest.raises(RunError, match="Another process trains in") as caught:
+            run_toy(tmp_path, "budget.steps=2")
+    assert_sentence(str(caught.value))
+    assert run_toy(tmp_path, "budget.steps=2").steps == 2
 
 
 def test_a_trained_tensor_without_a_turn_is_refused(tmp_path: Path) -> None:

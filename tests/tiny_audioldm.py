@@ -12,7 +12,7 @@ from torch import nn
 
 from vocaldm_live.checkpoints.importing import header_of
 from vocaldm_live.checkpoints.preset import write_preset
-from vocaldm_live.model.adapter import VocalDMAdapter
+from vocaldm_live.model.adapter import Adapter, VocalDMAdapter
 from vocaldm_live.model.audioldm import AudioLDMUNet, AudioLDMVAE
 from vocaldm_live.model.clap_audio import ClapAudio
 from vocaldm_live.model.clap_text import ClapText
@@ -33,8 +33,12 @@ def make_tiny_audioldm(
     audio: bool = True,
     vocaldm: bool = False,
     at_48k: bool = False,
+    aligned: bool = False,
 ) -> Path:
-    """Write the preset `folder`/`name` and return that path; `vocaldm`: with a QVIM encoder and an adapter."""
+    """Write the preset `folder`/`name` and return that path.
+
+    `vocaldm`: with a QVIM encoder and the first VocalDM's adapter; `aligned`: with an encoder and one of our kind.
+    """
     geometry = GEOMETRY_48K if at_48k else GEOMETRY
     rates, kernels = ([6, 5, 4, 2, 2], [12, 10, 8, 4, 4]) if at_48k else ([5, 4, 2, 2, 2], [16, 16, 8, 4, 4])
     vae = {"channels": (32,) * (4 if at_48k else 3), "layers": 1}
@@ -78,13 +82,11 @@ def make_tiny_audioldm(
         if audio:
             networks["clap_audio"] = ClapAudio(**AUDIO)  # type: ignore[arg-type]
             parts["clap_audio"] = {"kind": "clap-audio", **AUDIO}
-        if vocaldm:
-            networks["encoder"], networks["adapter"] = (
-                Encoder(classifier=False, shared=False),
-                VocalDMAdapter(),
-            )
+        if vocaldm or aligned:
+            networks["encoder"] = Encoder(classifier=False, shared=False)
+            networks["adapter"] = VocalDMAdapter() if vocaldm else Adapter()
             parts["encoder"] = {"kind": "mn10", "shared_tower": False, "classifier": False}
-            parts["adapter"] = {"kind": "vocaldm"}
+            parts["adapter"] = {"kind": "vocaldm" if vocaldm else "mlp"}
     header = header_of("Small random networks.", parts, geometry.mel_bands, geometry.latent_channels,
                        geometry.factor, {"steps": 0})  # fmt: skip
     header["parameters"]["steps"] |= {"default": 3}

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
 from training.commands.evaluate import evaluate
+from training.commands.export import export
 from training.commands.vae import vae
 from training.commands.vocoder import vocoder
 from vocaldm_live import __version__
@@ -22,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, vocoder, check, convert, evaluate):
+for _command in (vae, vocoder, check, convert, evaluate, export, average):
     app.command()(_command)
 
 

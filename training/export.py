@@ -1,28 +1,27 @@
-"""Export trained weights as a preset: python -m training.export --runs DIR --name house --out presets ...
+"""Export: trained weights become a preset folder: parts of a base in the place of its own, or all parts anew.
 
-Finds unet.safetensors and its kin in the runs' folders, or takes them one by one, converts them, writes the
-preset folder at once or not at all, loads it back and says what it weighs.
+The folder appears at once or not at all, is loaded back, and tells truthfully how it was made.
 """
 
 from __future__ import annotations
 
-import argparse
 import inspect
-import json
-import sys
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from vocaldm_live.checkpoints.header import HOUSE_PARTS, one_line
-from vocaldm_live.checkpoints.preset import Modules, Preset, load_modules, write_preset
-from vocaldm_live.checkpoints.weights import converted
+from training.part_files import PartFile, read_part
+from training.rounding import DTYPES, choose_dtypes, stored_dtype, verify
+from vocaldm_live.checkpoints.audioldm_parts import ClapTextPart
+from vocaldm_live.checkpoints.networks import expected_entries
+from vocaldm_live.checkpoints.places import resolve_preset
+from vocaldm_live.checkpoints.preset import Preset, load_modules, read_preset, read_text, write_preset
+from vocaldm_live.checkpoints.weights import converted, entries_of, mismatches, read_tensors
 from vocaldm_live.errors import PresetError
 from vocaldm_live.model.schedule import Schedule
 from vocaldm_live.model.unet import SketchUNet
@@ -30,7 +29,6 @@ from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.model.vocoder import Vocoder
 from vocaldm_live.sound.geometry import HOUSE
 
-DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 PARAMETERS: dict[str, Any] = {
     "steps": {"default": 8, "low": 1, "high": 200},
     "guidance": {"default": 2.0, "low": 0.0, "high": 20.0},
@@ -40,192 +38,274 @@ PARAMETERS: dict[str, Any] = {
     "guidance_rescale": 0.0,
     "tail_seconds": 0.3,
 }
+LATENTS = ("network.encoder.", "network.quant_conv.", "latent_mean", "latent_scale")
+"""Beginnings of what in a VAE decides what a latent means; the rest only decodes it."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write the preset; 0 when it lies there and loads, 1 with a sentence on stderr when it does not."""
-    arguments = _parser().parse_args(argv)
-    try:
-        export(arguments)
-    except PresetError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+@dataclass(frozen=True)
+class Words:
+    """What preset.yaml says beside the networks; None: what the base says, or the house's usual.
+
+    parameters, training, metrics, credits go over what base and runs tell; architecture by part, where a fresh
+    preset's networks are not of the default sizes. griffin_lim: iterations, instead of a vocoder.
+    """
+
+    version: str = "1"
+    description: str | None = None
+    licence: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    training: Mapping[str, Any] | None = None
+    metrics: Mapping[str, Any] | None = None
+    credits: Sequence[str] = ()
+    architecture: Mapping[str, Any] | None = None
+    griffin_lim: int = 0
+    dtype: str | None = None
 
 
-def export(arguments: argparse.Namespace) -> Preset:
-    """What the command does; raises PresetError where something is missing or does not fit."""
-    files = find_weights(arguments)
-    states = {part: read_state(path) for part, path in files.items()}
-    dtypes, notes = choose_dtypes(states, DTYPES[arguments.dtype])
-    header = {
-        "format": 1,
-        "name": arguments.name,
-        "version": arguments.version,
-        "description": arguments.description,
-        "geometry": HOUSE.as_dict(),
-        "parts": describe_parts(states, read_mapping(arguments.architecture), arguments.griffin_lim),
-        "schedule": _defaults(Schedule.linear_sqrt) | {"zero_terminal_snr": True},
-        "parameters": PARAMETERS | read_mapping(arguments.parameters),
-        "training": read_mapping(arguments.training),
-        "metrics": read_mapping(arguments.metrics),
-        "credits": read_credits(arguments.credits),
-        "licence": arguments.licence,
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """The preset as read back, sentences on what was decided, and each part's type and rounding error."""
+
+    preset: Preset
+    notes: tuple[str, ...]
+    dtypes: Mapping[str, torch.dtype]
+    rounding: Mapping[str, float]
+
+
+def export(
+    base: Preset | str | None,
+    parts: Mapping[str, Path | PartFile],
+    name: str,
+    place: Path,
+    words: Words | None = None,
+) -> Exported:
+    """Write the preset `place`/`name` of a base and trained parts, or of all parts where there is no base.
+
+    parts: by name, the folder of a finished run, a weights file, or weights in memory. What is not given stays the
+    base's, bit for bit. Raises PresetError, and writes nothing, where a run is not finished, set out from another
+    preset than the base, or made a network of another shape, and where the disk says no.
+    """
+    words = words or Words()
+    opened = read_preset(resolve_preset(base)) if isinstance(base, str) else base
+    files = {
+        part: given if isinstance(given, PartFile) else read_part(part, Path(given))
+        for part, given in parts.items()
     }
-    preset = write_preset(arguments.out / arguments.name, header, states, dtypes)
+    if opened is None:
+        notes, texts = [], {}
+        header = _fresh_header(files, words)
+        kept: dict[str, dict[str, Tensor]] = {}
+        wanted = dict.fromkeys(files, DTYPES[words.dtype or "float16"])
+    else:
+        notes = _check_base(opened, files, (Path(place) / name).resolve())
+        header, texts = _header_over(opened, files, words) | {"name": name}, _texts(opened)
+        there = opened.header.parts.with_weights()
+        kept = {
+            part: read_tensors(opened.folder / there[part].file, there[part].sha256)
+            for part in there
+            if part not in files and not (part == "vocoder" and words.griffin_lim)
+        }
+        stored = {part: stored_dtype(opened.folder / there[part].file) for part in there}
+        usual = stored["unet"]
+        wanted = {part: stored.get(part, usual) for part in (*kept, *files)}
+        if words.dtype:
+            wanted |= dict.fromkeys(files, DTYPES[words.dtype])
+    states: dict[str, Mapping[str, Tensor]] = {**kept, **{part: file.state for part, file in files.items()}}
+    dtypes, widened = choose_dtypes(states, wanted)
+    preset = write_preset(Path(place) / name, header, states, dtypes, texts)
     rounding = verify(load_modules(preset), states, dtypes)
-    for note in notes:
-        print(note)
-    total = 0
-    for path in sorted(path for path in preset.folder.rglob("*") if path.is_file()):
-        size = path.stat().st_size
-        total += size
-        part = path.stem if path.suffix == ".safetensors" else ""
-        told = f"  {_type_name(dtypes[part])}, rounded by {rounding[part]:.3%}" if part in dtypes else ""
-        print(f"{size / 1e6:8.2f} MB  {path.relative_to(preset.folder)}{told}")
-    print(f"{total / 1e6:8.2f} MB  in all, {preset.folder}, sha256 {preset.sha256}")
-    if total > arguments.limit * 1e6:
-        print(f"The preset is larger than {arguments.limit:g} MB; use smaller networks.", file=sys.stderr)
-    return preset
+    return Exported(preset, (*notes, *widened), dtypes, rounding)
 
 
-def find_weights(arguments: argparse.Namespace) -> dict[str, Path]:
-    """Each part's weights file: the one its flag gives, else the only one of its name among the runs."""
-    found: dict[str, Path] = {}
-    for part in HOUSE_PARTS:
-        if part == "vocoder" and arguments.griffin_lim:
+# What fits ----------------------------------------------------------------------------------------------
+
+
+def _check_base(base: Preset, files: Mapping[str, PartFile], target: Path) -> list[str]:
+    """Raise PresetError where a part does not belong to the base; returns sentences on what may be meant so."""
+    if not files:
+        raise PresetError(f"Nothing is given that would make another preset of {base.name}; add --unet RUN.")
+    if target == base.folder:
+        raise PresetError(f"The preset would replace its own base, {base.name}; give it another name.")
+    there, notes = base.header.parts.with_weights(), []
+    for part, file in files.items():
+        origin = dict(file.told.base) if file.told else {}
+        if origin and origin.get("sha256") != base.sha256:
+            raise PresetError(
+                f"{file.source} was trained from the preset {origin.get('name')} "
+                f"({str(origin.get('sha256'))[:12]}), not from {base.name} ({base.sha256[:12]}); name that base."
+            )
+        described = file.told is not None and part in file.told.about.get("parts", {})
+        if part in there and not described:
+            problems = mismatches(
+                Path(file.source),
+                entries_of(dict(file.state)),
+                expected_entries(part, base.header, base.folder),
+                header=base.name,
+                advice="name the base that it was trained from",
+            )
+            if problems:
+                raise PresetError(problems[0])
+    if "vae" in files:
+        _check_latents(base, files)
+    if "encoder" in files and "adapter" not in files and "adapter" in there:
+        notes.append(
+            f"The adapter is still that of {base.name}, trained behind another encoder; align it with this one."
+        )
+    return notes
+
+
+def _check_latents(base: Preset, files: Mapping[str, PartFile]) -> None:
+    """The UNet draws latents of the VAE that it was trained on; a VAE that means others by them is refused."""
+    unet = files.get("unet")
+    if unet is not None and not (unet.told and unet.told.base):
+        return
+    part = base.header.parts.vae
+    own = read_tensors(base.folder / part.file, part.sha256)
+    dtype = stored_dtype(base.folder / part.file)
+    for key, value in files["vae"].state.items():
+        if key.startswith(LATENTS) and not torch.equal(
+            converted(value, dtype), converted(own.get(key, torch.zeros(0)), dtype)
+        ):
+            raise PresetError(
+                f"{files['vae'].source} makes other latents than the VAE of {base.name}, which the UNet was trained "
+                "on; train its decoder alone (decoder_of), or give a UNet trained on these latents."
+            )
+
+
+# The header ---------------------------------------------------------------------------------------------
+
+
+def _header_over(base: Preset, files: Mapping[str, PartFile], words: Words) -> dict[str, Any]:
+    """The base's header with other parts and another story."""
+    plain = base.header.model_dump(mode="json", exclude_none=True)
+    for part, file in files.items():
+        described = _described(file)
+        if described is not None:
+            plain["parts"][part] = described
+        elif plain["parts"].get(part, {}).get("kind", "griffin-lim") == "griffin-lim":
+            plain["parts"][part] = _usual_parts({part: file.state})[part]
+    if words.griffin_lim:
+        plain["parts"]["vocoder"] = {"kind": "griffin-lim", "iterations": words.griffin_lim}
+    _change(plain["parts"], words.architecture or {})
+    trained = ", ".join(files)
+    origin = {
+        "name": base.name,
+        "version": base.header.version,
+        "sha256": base.sha256,
+        "training": base.header.training,
+    }
+    return plain | {
+        "version": words.version,
+        "description": words.description or f"{base.name} with its {trained} trained on.",
+        "parameters": plain["parameters"] | _told_parameters(files) | dict(words.parameters or {}),
+        "training": _story(files, words) | {"base": origin},
+        "metrics": dict(words.metrics or {}),
+        "credits": _credits(files, words, base.header.credits),
+        "licence": words.licence or base.header.licence,
+    }
+
+
+def _fresh_header(files: Mapping[str, PartFile], words: Words) -> dict[str, Any]:
+    """The header of a preset without a base: as its runs tell, else as the house is."""
+    plain: dict[str, Any] = {
+        "geometry": HOUSE.as_dict(),
+        "schedule": _defaults(Schedule.linear_sqrt) | {"zero_terminal_snr": True},
+    }
+    for section in plain:
+        for file in files.values():
+            told = file.told.about.get(section) if file.told else None
+            plain[section] = dict(told) if told else plain[section]
+    parts = _usual_parts({part: file.state for part, file in files.items()}, words.griffin_lim)
+    for part, file in files.items():
+        parts[part] = _described(file) or parts[part]
+    _change(parts, words.architecture or {})
+    return plain | {
+        "format": 1,
+        "version": words.version,
+        "description": words.description or "",
+        "parts": parts,
+        "parameters": PARAMETERS | _told_parameters(files) | dict(words.parameters or {}),
+        "training": _story(files, words),
+        "metrics": dict(words.metrics or {}),
+        "credits": _credits(files, words, ()),
+        "licence": words.licence or "Apache-2.0",
+    }
+
+
+def _story(files: Mapping[str, PartFile], words: Words) -> dict[str, Any]:
+    """What the runs tell, each once with the parts that it made, and what was said beside."""
+    runs: dict[str, Any] = {}
+    seen: dict[Path, str] = {}
+    for part, file in files.items():
+        if file.told is None or file.run is None:
             continue
-        given: Path | None = getattr(arguments, part)
-        if given is not None:
-            found[part] = given
+        if file.run in seen:
+            runs[seen[file.run]]["parts"].append(part)
             continue
-        if arguments.runs is None:
-            raise PresetError(f"No weights are given for the {part}; add --{part} FILE or --runs DIR.")
-        name = f"{part}.safetensors"
-        places = (arguments.runs / name, *sorted(arguments.runs.glob(f"*/{name}")))
-        candidates = [path for path in places if path.is_file()]
-        if not candidates:
-            raise PresetError(f"{arguments.runs} and its folders hold no {name}; add --{part} FILE.")
-        if len(candidates) > 1:
-            shown = ", ".join(str(path.relative_to(arguments.runs)) for path in candidates)
-            raise PresetError(f"{arguments.runs} holds several {name} ({shown}); choose with --{part} FILE.")
-        found[part] = candidates[0]
+        noun, count = file.told.command, 1
+        while noun in runs:
+            count += 1
+            noun = f"{file.told.command}_{count}"
+        seen[file.run] = noun
+        runs[noun] = {"parts": [part], **file.told.entry}
+    story = deepcopy(dict(words.training or {}))
+    if runs:
+        story["runs"] = {**runs, **dict(story.get("runs") or {})}
+    return story
+
+
+def _credits(files: Mapping[str, PartFile], words: Words, before: Sequence[str]) -> list[str]:
+    told = [line for file in files.values() if file.told for line in file.told.credits]
+    return list(dict.fromkeys((*before, *told, *words.credits)))
+
+
+def _told_parameters(files: Mapping[str, PartFile]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for file in files.values():
+        found |= dict(file.told.about.get("parameters") or {}) if file.told else {}
     return found
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """A state dict from safetensors; raises PresetError where there is none."""
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        reason = one_line(error)
-        raise PresetError(f"{path} is no readable safetensors file ({reason}); train it again.") from error
+def _described(file: PartFile) -> dict[str, Any] | None:
+    """The part as its run describes it, where it does."""
+    parts = file.told.about.get("parts", {}) if file.told else {}
+    return deepcopy(dict(parts[file.part])) if file.part in parts else None
 
 
-def choose_dtypes(
-    states: Mapping[str, Mapping[str, Tensor]], wanted: torch.dtype
-) -> tuple[dict[str, torch.dtype], list[str]]:
-    """Each part's type, the wanted one or bfloat16 where that overflows, and a sentence on each such part.
-
-    bfloat16 has float32's range, so it takes every finite weight, with an eighth of float16's precision.
-    """
-    dtypes, notes = {}, []
-    for part, state in states.items():
-        dtypes[part] = wanted
-        for key, value in state.items():
-            if bool(value.isfinite().all()) and not bool(converted(value, wanted).isfinite().all()):
-                dtypes[part] = torch.bfloat16
-                notes.append(
-                    f"The {part} is stored as bfloat16, as {key} reaches {float(value.abs().max()):.3g}, "
-                    f"too much for {_type_name(wanted)}."
-                )
-                break
-    return dtypes, notes
-
-
-def describe_parts(
-    states: Mapping[str, Mapping[str, Tensor]], changes: Mapping[str, Any], griffin_lim: int = 0
+def _usual_parts(
+    states: Mapping[str, Mapping[str, Tensor]], griffin_lim: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """The parts of preset.yaml: what the training scripts build, but for `changes`, which go by part.
-
-    The encoder's towers and classifier are read off its keys.
-    """
-    encoder = states["encoder"]
+    """Parts of preset.yaml of the sizes that networks have by default; the encoder's and the adapter's by their keys."""
+    encoder, adapter = states.get("encoder", {}), states.get("adapter", {})
     parts: dict[str, dict[str, Any]] = {
         "encoder": {
             "kind": "mn10",
             "shared_tower": not any(key.startswith("reference_encoder.") for key in encoder),
             "classifier": any(".classifier." in key for key in encoder),
         },
-        "adapter": {"kind": "mlp"},
+        "adapter": {"kind": "mlp" if "null" in adapter else "vocaldm"},
         "unet": {"kind": "sketch-unet", **_defaults(SketchUNet), "prediction": "v"},
         "vae": {"kind": "autoencoder-kl", **_defaults(MelVAE)},
         "vocoder": {"kind": "istft", **_defaults(Vocoder)},
     }
     if griffin_lim:
         parts["vocoder"] = {"kind": "griffin-lim", "iterations": griffin_lim}
-    for part, values in changes.items():
-        if part not in parts or not isinstance(values, dict):
-            raise PresetError(f"The architecture file has no part {part!r} with keys of its own; correct it.")
-        parts[part] |= values
     return parts
 
 
-def verify(
-    modules: Modules, states: Mapping[str, Mapping[str, Tensor]], dtypes: Mapping[str, torch.dtype]
-) -> dict[str, float]:
-    """How far each part came back from what was saved, as a share of its root mean square.
-
-    Raises PresetError where a tensor differs by more than its type's rounding.
-    """
-    rounding = {}
-    for part, state in states.items():
-        network = getattr(modules, part)
-        assert isinstance(network, nn.Module)
-        again = network.state_dict()
-        error, power = 0.0, 0.0
-        for key, value in state.items():
-            finfo = torch.finfo(dtypes[part])
-            allowed = value.double().abs() * finfo.eps + finfo.tiny
-            difference = (again[key].cpu().double() - value.double()).abs()
-            if not bool((difference <= allowed).all()):
-                raise PresetError(f"{part}.safetensors came back with another {key}; export it again.")
-            error += float(difference.square().sum())
-            power += float(value.double().square().sum())
-        rounding[part] = (error / max(power, 1e-30)) ** 0.5
-    return rounding
+def _change(parts: dict[str, dict[str, Any]], changes: Mapping[str, Any]) -> None:
+    for part, values in changes.items():
+        if part not in parts or not isinstance(values, Mapping):
+            raise PresetError(f"The architecture file has no part {part!r} with keys of its own; correct it.")
+        parts[part] |= values
 
 
-def read_mapping(path: Path | None) -> dict[str, Any]:
-    """The keys of a YAML or JSON file (JSON is YAML); no file, no keys."""
-    if path is None:
+def _texts(base: Preset) -> dict[str, str]:
+    """The text files that the base's header names."""
+    clap = base.header.parts.clap_text
+    if not isinstance(clap, ClapTextPart):
         return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise PresetError(
-            f"{path} cannot be read as YAML or JSON ({one_line(error)}); correct it."
-        ) from error
-    if not isinstance(found, dict):
-        raise PresetError(f"{path} holds no keys; write it as a mapping.")
-    return found
-
-
-def read_credits(path: Path | None) -> list[str]:
-    """One credit a line; empty lines and those that begin with # are left out, and so are list marks."""
-    if path is None:
-        return []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PresetError(f"{path} cannot be read as text ({one_line(error)}); correct it.") from error
-    plain = [line.strip().removeprefix("- ").strip() for line in lines]
-    return [line for line in plain if line and not line.startswith("#")]
-
-
-def _type_name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+    return {text.file: read_text(base, text) for text in (clap.vocabulary, clap.merges)}
 
 
 def _defaults(function: Any) -> dict[str, Any]:
@@ -233,30 +313,3 @@ def _defaults(function: Any) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     found = {item.name: item.default for item in parameters if item.default is not inspect.Parameter.empty}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--runs", type=Path, help="folder with weights files or with a folder for each run")
-    for part in HOUSE_PARTS:
-        parser.add_argument(f"--{part}", type=Path, help=f"the {part}'s weights, before what lies in --runs")
-    parser.add_argument(
-        "--griffin-lim", type=int, default=0, metavar="ITERATIONS", help="instead of a vocoder"
-    )
-    parser.add_argument("--name", required=True, help="the preset's name, which is its folder's")
-    parser.add_argument("--out", type=Path, default=Path("presets"), help="folder that holds presets")
-    parser.add_argument("--dtype", choices=list(DTYPES), default="float16", help="of kernels and matrices")
-    parser.add_argument("--version", default="1")
-    parser.add_argument("--description", default="")
-    parser.add_argument("--licence", default="Apache-2.0", help="of the weights")
-    parser.add_argument("--architecture", type=Path, help="YAML by part, where it is not the default")
-    parser.add_argument("--parameters", type=Path, help="YAML: replaces the command's defaults and ranges")
-    parser.add_argument("--training", type=Path, help="YAML or JSON: data, licences, commands, minutes")
-    parser.add_argument("--metrics", type=Path, help="JSON or YAML: what was measured")
-    parser.add_argument("--credits", type=Path, help="text: one credit a line")
-    parser.add_argument("--limit", type=float, default=40.0, help="MB above which a warning is printed")
-    return parser
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -18,7 +19,7 @@ from training.errors import RunError
 from training.journal import Journal
 from training.moving_average import MovingAverage
 from training.recipe import Every, Recipe
-from training.runfolder import open_run, write_run
+from training.runfolder import held, open_run, write_run
 from training.state import State
 from training.step import Step, add_up, rows_of
 from training.stopping import asked_to_stop
@@ -48,7 +49,9 @@ class Trainer(Protocol):
     """What a run trains and how; the loop does the rest.
 
     networks: saved and averaged; what requires gradients when it is made is what is trained. frozen: moved to the
-    device, never saved, their hashes kept. judges: saved, not averaged.
+    device, never saved, their hashes kept. judges: saved, not averaged. A trainer may have two things more.
+    `identity`: by name the hashes of what the run stands on (base, data); a run on others is refused. `about`: plain
+    values for run.json, which a preset repeats (training/provenance.py): base, data, credits, parts.
     """
 
     networks: Mapping[str, nn.Module]
@@ -107,13 +110,14 @@ def train(make: Callable[[Fabric], Trainer], recipe: Recipe, folder: Path, fresh
     )
     fabric.launch()
     folder = Path(folder)
-    if fabric.is_global_zero:
-        open_run(folder, recipe, fresh)
-    fabric.barrier()
-    # Fresh weights come from the recipe's seed, in every process alike.
-    torch.manual_seed(recipe.seed)
-    with asked_to_stop() as ended:
-        return _Run(make(fabric), recipe, folder, fabric, ended).train()
+    with held(folder) if fabric.is_global_zero else nullcontext():
+        if fabric.is_global_zero:
+            open_run(folder, recipe, fresh)
+        fabric.barrier()
+        # Fresh weights come from the recipe's seed, in every process alike.
+        torch.manual_seed(recipe.seed)
+        with asked_to_stop() as ended:
+            return _Run(make(fabric), recipe, folder, fabric, ended).train()
 
 
 class _Run:
@@ -143,6 +147,7 @@ class _Run:
                 raise RunError(
                     f"No turn trains {name}, though it requires gradients; correct the trainer's groups."
                 )
+        self.identity = dict(getattr(trainer, "identity", {}))
         self.average = MovingAverage(trainer.networks, recipe.average)
         self.clock = Clock(recipe.budget)
         self.index = self.bad = self.stale = self.halvings = 0
@@ -338,6 +343,7 @@ class _Run:
             "stale": self.stale,
             "halvings": self.halvings,
             "frozen": self.state.hashes,
+            "identity": self.identity,
             **self.clock.facts(),
         }
         path = self.folder / CHECKPOINT_FILE
@@ -351,6 +357,12 @@ class _Run:
         if path is None:
             return False
         tensors, facts = load(path)
+        before = facts.get("identity", self.identity)
+        for name in (*self.identity, *before):
+            if before.get(name) != self.identity.get(name):
+                raise RunError(
+                    f"{path} is of a run whose {name} was different; give it that again or name another --out."
+                )
         self.state.restore(tensors, facts["frozen"], path)
         self.index, self.average.count = facts["step"], facts["average_count"]
         self.best, self.stale, self.halvings = facts["best"], facts["stale"], facts["halvings"]
@@ -375,7 +387,10 @@ class _Run:
         facts: dict[str, Any] = {
             "state": state,
             "steps": self.index,
+            "seconds": round(self.clock.spent, 1),
             "best": self.best,
             "frozen": self.state.hashes,
+            "about": dict(getattr(self.trainer, "about", {})),
+            "identity": self.identity,
         }
         self._written(lambda: write_run(self.folder, facts))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 from training.checkpoint import BEST_FILE, CHECKPOINT_FILE, newest, previous_of
 from training.errors import RunError
@@ -19,11 +21,46 @@ from training.recipe import Recipe
 from training.recipe_file import RECIPE_FILE, differences, write_recipe
 from vocaldm_live import __version__
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 RUN_FILE = "run.json"
+LOCK_FILE = ".lock"
 LOGS = ("train.csv", "validation.csv")
 EVENTS = "events.out.tfevents.*"
 
 Module = TypeVar("Module", bound=nn.Module)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Have a run's folder to oneself; the system lets go of it when the process ends, however it ends.
+
+    Raises RunError where another process trains in it. Where there are no locks (Windows, some network mounts)
+    nothing is held.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written ({error.strerror}); free space or name another folder."
+        ) from error
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(
+                    f"Another process trains in {folder}; wait for its end or name another --out."
+                ) from None
+            except OSError:
+                pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def open_run(folder: Path, recipe: Recipe, fresh: bool) -> None:
@@ -81,19 +118,26 @@ def save_weights(
 
     Raises RunError where the disk says no.
     """
+    skipped = tuple(skip)
+    state = module.state_dict()
+    save_state(
+        {key: value for key, value in state.items() if not (skipped and key.startswith(skipped))}, path, dtype
+    )
+
+
+def save_state(state: Mapping[str, Tensor], path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write named tensors as safetensors, whole or not at all; raises RunError where the disk says no."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    skipped = tuple(skip)
-    state = {
-        key: (value.to(dtype) if value.is_floating_point() else value).contiguous()
-        for key, value in module.state_dict().items()
-        if not (skipped and key.startswith(skipped))
+    plain = {
+        key: (value.to(dtype) if value.is_floating_point() else value).detach().contiguous()
+        for key, value in state.items()
     }
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, part)
+        save_file(plain, part)
         part.replace(path)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)

@@ -21,11 +21,15 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 @dataclass(frozen=True)
 class Group:
-    """Tensors by name (`unet.network.conv_in.weight`), `factor` times the run's rate, a weight decay of their own."""
+    """Tensors by name (`unet.network.conv_in.weight`), `factor` times the run's rate, a weight decay of their own.
+
+    title: what the journal calls their gradient's norm; none: their number.
+    """
 
     names: tuple[str, ...]
     factor: float = 1.0
     weight_decay: float | None = None
+    title: str = ""
 
 
 def named_weights(networks: Mapping[str, nn.Module]) -> dict[str, nn.Parameter]:
@@ -97,7 +101,8 @@ class Turn:
             )
         if len(self.groups) > 1:
             for index, group in enumerate(self.groups):
-                norms[f"gradient.{self.name}.{index}"] = _norm(found.get(name, 0.0) for name in group.names)
+                title = group.title or str(index)
+                norms[f"gradient.{self.name}.{title}"] = _norm(found.get(name, 0.0) for name in group.names)
         if not math.isfinite(norm):
             return False, norms
         if norm > self.clip:

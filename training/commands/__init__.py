@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,12 @@ RecipeArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="[RECIPE.yaml]", help="What to train and how; none: that of --out, else the defaults."
+    ),
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="DATA", help="What to learn from: a folder or list of sounds, a data set's name."
     ),
 ]
 OutOption = Annotated[
@@ -59,6 +66,7 @@ def changes_of(
     devices: int | None,
     nodes: int | None,
     precision: str | None,
+    data: str | None = None,
 ) -> list[str]:
     """All options as changes of a recipe, in the order in which they count: later ones more."""
     named = {
@@ -69,7 +77,15 @@ def changes_of(
         "machine.nodes": nodes,
         "machine.precision": precision,
     }
-    return [*(changes or ()), *(f"{key}={value}" for key, value in named.items() if value is not None)]
+    told = [f"{key}={value}" for key, value in named.items() if value is not None]
+    if data is not None:
+        told.append(f"data.source={as_text(data)}")
+    return [*(changes or ()), *told]
+
+
+def as_text(value: str) -> str:
+    """A value that a recipe's YAML takes for text, whatever stands in it: a folder may be called 2024 or `a: b`."""
+    return json.dumps(value)
 
 
 def find_recipe(named: Path | None, out: Path) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from training.commands import (
     ChangesOption,
+    DataOption,
     DevicesOption,
     FreshOption,
     HoursOption,
@@ -23,6 +24,7 @@ from vocaldm_live.commands import say
 def vocoder(
     out: OutOption,
     recipe: RecipeArgument = None,
+    data: DataOption = None,
     changes: ChangesOption = None,
     steps: StepsOption = None,
     minutes: MinutesOption = None,
@@ -37,6 +39,6 @@ def vocoder(
     from training.recipe_file import read_recipe
     from training.trainers.vocoder import VocoderRecipe, VocoderTrainer
 
-    given = changes_of(changes, steps, minutes, max_hours, devices, nodes, precision)
+    given = changes_of(changes, steps, minutes, max_hours, devices, nodes, precision, data)
     told = read_recipe(find_recipe(recipe, out), VocoderRecipe, given)
     say_outcome(train(lambda fabric: VocoderTrainer(told, fabric, out, say), told, out, fresh))

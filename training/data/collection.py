@@ -190,6 +190,11 @@ def complete(name: str, items: Iterable[Item], faults: Iterable[Fault], place: s
     return Collection(name, tuple(sorted(kept, key=lambda item: item.key)), tuple(faults))
 
 
+def shown(key: str) -> str:
+    """A name that every terminal can print."""
+    return key.encode("utf-8", "backslashreplace").decode()
+
+
 def text_file(path: Path, what: str) -> str:
     """The text of a list; raises DataError where it is not there or not UTF-8."""
     try:

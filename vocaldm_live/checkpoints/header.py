@@ -120,7 +120,10 @@ WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | NetworkPart | Aud
 
 
 class Parts(_Strict):
-    """The networks. The house's hears by encoder and adapter, AudioLDM's by CLAP too or alone."""
+    """The networks. The house's hears by encoder and adapter, AudioLDM's by CLAP too or alone.
+
+    In front of an AudioLDM stands the house's kind of adapter, aligned with its CLAP, or the first VocalDM's.
+    """
 
     encoder: EncoderPart | None = None
     adapter: Annotated[AdapterPart | VocalDMAdapterPart, Field(discriminator="kind")] | None = None
@@ -136,8 +139,10 @@ class Parts(_Strict):
             for name, kind in (("encoder", EncoderPart), ("adapter", AdapterPart)):
                 if not isinstance(getattr(self, name), kind):
                     raise ValueError(f"lack the {name} that a sketch-unet hears by, so write it")
-        elif (self.adapter is not None) > (self.encoder is not None) or isinstance(self.adapter, AdapterPart):
-            raise ValueError("have an adapter without its encoder, or of another kind than vocaldm")
+        elif self.adapter is not None and self.encoder is None:
+            raise ValueError(
+                "have an adapter without the encoder that it was trained with, so write that too"
+            )
         elif self.adapter is None and self.clap_text is None and self.clap_audio is None:
             raise ValueError(
                 "have neither encoder and adapter nor clap_text nor clap_audio, so nothing is heard"

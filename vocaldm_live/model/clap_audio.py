@@ -32,12 +32,16 @@ def filled(samples: Tensor) -> Tensor:
 
 
 def clap_mel(samples: Tensor) -> Tensor:
-    """Log-mel in dB `[batch, 1, 1001, 64]` of `[batch, 480000]`."""
-    window = torch.hann_window(MEL.n_fft, device=samples.device)
-    spectrum = torch.stft(samples, MEL.n_fft, MEL.hop, window=window, pad_mode="reflect", return_complex=True)
-    filters = torch.from_numpy(mel_filters(MEL)).to(samples.device)
-    power = (filters @ spectrum.abs().square()).clamp_min(MEL.mel_floor)
-    return 10.0 * power.log10().transpose(1, 2)[:, None]
+    """Log-mel in dB `[batch, 1, 1001, 64]` of `[batch, 480000]`, in float32 whatever autocast is around it."""
+    with torch.autocast(samples.device.type, enabled=False):
+        samples = samples.float()
+        window = torch.hann_window(MEL.n_fft, device=samples.device)
+        spectrum = torch.stft(
+            samples, MEL.n_fft, MEL.hop, window=window, pad_mode="reflect", return_complex=True
+        )
+        filters = torch.from_numpy(mel_filters(MEL)).to(samples.device)
+        power = (filters @ spectrum.abs().square()).clamp_min(MEL.mel_floor)
+        return 10.0 * power.log10().transpose(1, 2)[:, None]
 
 
 class ClapAudio(nn.Module):
@@ -54,8 +58,9 @@ class ClapAudio(nn.Module):
         self.audio_projection = Projection(width << (len(depths) - 1), vector_width)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """In float32: dB of what is quieter than float16 can say are no numbers there."""
-        return functional.normalize(self.audio_projection(self.audio_branch(mel)), dim=-1)
+        """In float32, whatever autocast is around it: dB of what is quieter than float16 can say are no numbers there."""
+        with torch.autocast(mel.device.type, enabled=False):
+            return functional.normalize(self.audio_projection(self.audio_branch(mel.float())), dim=-1)
 
 
 def listened(tower: ClapAudio, sound: Sound, device: torch.device | str) -> Tensor:

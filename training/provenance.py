@@ -1,0 +1,167 @@
+"""Provenance: what the folder of a run tells of itself, and how a preset says it: everything but where it lay."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.recipe_file import RECIPE_FILE
+from training.runfolder import RUN_FILE
+from vocaldm_live.checkpoints.header import one_line
+from vocaldm_live.errors import PresetError
+
+ENDED = ("done", "patience")
+NOT_TOLD = ("machine", "keeping")
+"""Sections of a recipe that change nothing about what comes out."""
+
+CREDIT_FILES = ("CREDITS", "LICENSE", "LICENCE", "COPYING", "COPYRIGHT")
+LONGEST_CREDITS = 400  # lines
+
+_PATH_INSIDE = re.compile(r"""[^\s,:'"{}\[\]]*[\\/][^\s,'"{}\[\]]*""")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a run says of itself.
+
+    command: the noun, as `vae`. state: as in run.json. entry: what preset.yaml is to say of it. base: name and
+    SHA-256 of the preset that it was trained from. about: what its trainer says beside: parts (as in preset.yaml),
+    parameters, geometry, schedule, credits.
+    """
+
+    command: str
+    state: str
+    entry: Mapping[str, Any]
+    base: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        """Those whose work was learnt from, a line each."""
+        return tuple(str(line) for line in self.about.get("credits", ()))
+
+
+def read_told(folder: Path) -> Told | None:
+    """What the run in a folder tells, or None where the folder holds no run of `vocaldm-train`.
+
+    Raises PresetError where it has a run.json that cannot be read.
+    """
+    path = folder / RUN_FILE
+    if not path.is_file():
+        return None
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        recipe = yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise PresetError(
+            f"{folder} tells no whole story of its run ({one_line(error)}); name a weights file instead."
+        ) from error
+    about = run.get("about") or {}
+    entry: dict[str, Any] = {
+        "command": plain_command(run.get("command", ())),
+        "steps": run.get("steps"),
+        "seconds": run.get("seconds"),
+        "recipe": {key: value for key, value in without_places(recipe).items() if key not in NOT_TOLD},
+        "versions": run.get("versions"),
+        "held_out": run.get("best"),
+        **{key: without_places(about[key]) for key in ("base", "data") if about.get(key)},
+    }
+    entry = {key: value for key, value in entry.items() if value not in (None, {}, "")}
+    command = str(recipe.get("command", "run"))
+    return Told(command, str(run.get("state", "")), entry, about.get("base") or {}, about)
+
+
+def plain_command(arguments: Sequence[str]) -> str:
+    """A command line with names in the place of paths."""
+    return " ".join(shlex.quote(_argument(str(argument))) for argument in arguments)
+
+
+def without_places(value: Any) -> Any:
+    """The same value, every path in it (a text with a slash, or one that begins with ~) cut to its last name.
+
+    hub:OWNER/NAME is no path.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): without_places(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_places(one) for one in value]
+    return _name_of(value) if isinstance(value, str) else value
+
+
+def describe_data(name: str, keys: Iterable[str], **more: Any) -> dict[str, Any]:
+    """Data by the last name of its place, how many items it has, and one digest of their content keys (in any order)."""
+    found = sorted(keys)
+    digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
+    return {"name": _name_of(name), "items": len(found), "sha256": digest, **more}
+
+
+def credits_of(folder: Path) -> tuple[str, ...]:
+    """What CREDITS and licence files at the top of a folder say: credits line by line, of a licence its first line."""
+    found: list[str] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not path.is_file() or not path.stem.upper().startswith(CREDIT_FILES):
+            continue
+        try:
+            lines = read_credits(path)[:LONGEST_CREDITS]
+        except PresetError:
+            lines = []
+        whole = path.stem.upper().startswith("CREDITS")
+        found += lines if whole else [f"{folder.resolve().name}: {path.name}, {line}" for line in lines[:1]]
+    return tuple(dict.fromkeys(found))
+
+
+def read_mapping(path: Path | None) -> dict[str, Any]:
+    """The keys of a YAML or JSON file (JSON is YAML); no file, no keys."""
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise PresetError(
+            f"{path} cannot be read as YAML or JSON ({one_line(error)}); correct it."
+        ) from error
+    if not isinstance(found, dict):
+        raise PresetError(f"{path} holds no keys; write it as a mapping.")
+    return found
+
+
+def read_credits(path: Path | None) -> list[str]:
+    """One credit a line; empty lines and those that begin with # are left out, and so are list marks."""
+    if path is None:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(f"{path} cannot be read as text ({one_line(error)}); correct it.") from error
+    plain = [line.strip().removeprefix("- ").strip() for line in lines]
+    return [line for line in plain if line and not line.startswith("#")]
+
+
+# Inside -------------------------------------------------------------------------------------------------
+
+
+def _argument(argument: str) -> str:
+    """`--set data.source=a/b` is two arguments, and the second one's value is the path."""
+    key, equals, value = argument.partition("=")
+    if equals and not re.search(r"[\\/]", key):
+        return f"{key}={_name_of(value)}"
+    return _name_of(argument)
+
+
+def _name_of(text: str) -> str:
+    if text.startswith("hub:"):
+        return text
+    if re.search(r"[{}\[\]\n]", text):
+        return _PATH_INSIDE.sub(lambda found: _name_of(found[0]), text)
+    if not re.search(r"[\\/]|^~", text):
+        return text
+    return re.split(r"[\\/]", text.rstrip("\\/"))[-1] or "root"
