@@ -12,6 +12,7 @@ from training.commands.check import check
 from training.commands.convert import convert
 from training.commands.evaluate import evaluate
 from training.commands.export import export
+from training.commands.judge_vocoder import judge_vocoder
 from training.commands.vae import vae
 from training.commands.vocoder import vocoder
 from vocaldm_live import __version__
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, vocoder, check, convert, evaluate, export, average):
+for _command in (vae, vocoder, check, convert, evaluate, judge_vocoder, export, average):
     app.command()(_command)
 
 

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
 
-from training.data.collection import HELD_OUT, TRAINING, Collection
+from training.data.collection import HELD_OUT, TRAINING, Collection, shown
 from training.data.formats import limited, open_collection, read_collection
 from training.data.segments import without_silence
 from training.data.spec import DataSpec
@@ -26,11 +27,12 @@ HeldOutBy = Literal["content", "name"]
 
 @dataclass(frozen=True, eq=False)
 class Sounds:
-    """Names and samples, float32 `[n]` each, all at `sample_rate`."""
+    """Names, samples, float32 `[n]` each, all at `sample_rate`, and content keys of the files they come from."""
 
     names: tuple[str, ...]
     rows: tuple[np.ndarray, ...]
     sample_rate: int
+    keys: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,18 +51,7 @@ def read_sounds(
     presets never heard. `problem` hears a sentence for every sound that cannot be used.
     Raises DataError where nothing is left to train on or nothing is held out.
     """
-    if held_out_by == "name":
-        collection = limited(read_collection(data.source, data.format), data.limit)
-        for sentence in collection.problems:
-            problem(sentence)
-        collection = collection.of(
-            replace(item, split=HELD_OUT if held_out(item.key) else TRAINING) for item in collection.items
-        )
-    else:
-        collection = open_collection(data, problem)
-    if collection.kind != "sound":
-        raise DataError(f"{data.source} holds mels and no sounds; give the sounds that they were made of.")
-    collection = collection.of(item for item in collection.items if item.role == "sound")
+    collection = _collection(data, held_out_by, problem)
     maker = hashlib.sha256(f"samples 1 {sample_rate} {SHORTEST_SECONDS} {LONGEST_SECONDS}".encode())
     store = Store(cache, "samples", maker.hexdigest()[:32])
     parts = [_prepared(collection.part(split), store, sample_rate, problem) for split in (TRAINING, HELD_OUT)]
@@ -75,11 +66,45 @@ def read_sounds(
     return training, kept
 
 
+def held_out_of(
+    data: DataSpec, sample_rate: int, which: Literal["content", "name", "all"], problem: Callable[[str], None]
+) -> Sounds:
+    """The sounds that `read_sounds` would hold out, or all of them, read without a cache; raises DataError for none."""
+    collection = _collection(data, "content" if which == "all" else which, problem)
+    if which != "all":
+        collection = collection.part(HELD_OUT)
+    with TemporaryDirectory() as cache:
+        store = Store(Path(cache), "samples", "once")
+        found = _prepared(collection, store, sample_rate, problem)
+        kept = Sounds(found.names, tuple(np.array(row) for row in found.rows), sample_rate, found.keys)
+        store.close()
+    if not len(kept):
+        raise DataError(f"{data.source} holds no sounds that are held out; give more, or another --held-out.")
+    return kept
+
+
+def _collection(data: DataSpec, held_out_by: HeldOutBy, problem: Callable[[str], None]) -> Collection:
+    """The sounds of a place, imitations left out, each with its split; raises DataError for mels."""
+    if held_out_by == "name":
+        collection = limited(read_collection(data.source, data.format), data.limit)
+        for sentence in collection.problems:
+            problem(sentence)
+        collection = collection.of(
+            replace(item, split=HELD_OUT if held_out(item.key) else TRAINING) for item in collection.items
+        )
+    else:
+        collection = open_collection(data, problem)
+    if collection.kind != "sound":
+        raise DataError(f"{data.source} holds mels and no sounds; give the sounds that they were made of.")
+    return collection.of(item for item in collection.items if item.role == "sound")
+
+
 def _prepared(
     collection: Collection, store: Store, sample_rate: int, problem: Callable[[str], None]
 ) -> Sounds:
     names: list[str] = []
     rows: list[np.ndarray] = []
+    keys: list[str] = []
     seen: set[str] = set()
     for item in collection.items:
         key = collection.content_key(item)
@@ -97,11 +122,12 @@ def _prepared(
             store.put(key, loud[: round(LONGEST_SECONDS * sample_rate)].astype(np.float32))
             samples = store.get(key)
         if samples is None or len(samples) < SHORTEST_SECONDS * sample_rate:
-            problem(f"{item.key} is shorter than 50 ms without its silence: left out.")
+            problem(f"{shown(item.key)} is shorter than 50 ms without its silence: left out.")
             continue
         names.append(item.key)
         rows.append(samples)
-    return Sounds(tuple(names), tuple(rows), sample_rate)
+        keys.append(key)
+    return Sounds(tuple(names), tuple(rows), sample_rate, tuple(keys))
 
 
 def procedural(count: int, seed: int, sample_rate: int, seconds: float = 2.0) -> Sounds:
