@@ -1,4 +1,4 @@
-"""Tiny runs of vae and vocoder with their judges on, and a program that runs or kills them: FOLDER WHAT [NOUN ARGUMENTS]."""
+"""Tiny runs of vae and vocoder with their judges on, and a program that runs or kills them: FOLDER WHAT [ARGUMENTS]."""
 
 from __future__ import annotations
 

@@ -130,6 +130,12 @@ def _prepared(
     return Sounds(tuple(names), tuple(rows), sample_rate, tuple(keys))
 
 
+def place_of(source: str) -> Path:
+    """The folder that the credits of data at a place lie in."""
+    place = Path(source)
+    return place if place.is_dir() else place.parent
+
+
 def procedural(count: int, seed: int, sample_rate: int, seconds: float = 2.0) -> Sounds:
     """`count` sounds of the synthesiser's families in turn; none of them is of a held-out family."""
     from training.examples import HELD_OUT_FAMILIES

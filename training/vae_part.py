@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -122,9 +121,3 @@ def _real(vae: MelVAE, raw: Tensor, valid: Tensor) -> list[Tensor]:
 def about_vae(made: VAEMade) -> dict[str, Any]:
     """What run.json says of the part, and of the geometry of a preset that is made around it."""
     return {"parts": {"vae": dict(made.part)}, "geometry": made.geometry.as_dict()}
-
-
-def place_of(source: str) -> Path:
-    """The folder whose credits belong to the data."""
-    place = Path(source)
-    return place if place.is_dir() else place.parent

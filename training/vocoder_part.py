@@ -71,12 +71,17 @@ Sizes = Annotated[InverseSTFTSizes | HiFiGANSizes | BigVGANSizes, Field(discrimi
 
 @dataclass(frozen=True, eq=False)
 class VocoderMade:
-    """A network to train, what a header says of it, its mel, and what is known of where it came from."""
+    """A network to train, what a header says of it, its mel, in words where it came from, and its base's hash."""
 
     network: nn.Module
     part: NetworkPart
     geometry: Geometry
     source: str
+    sha256: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """The part as preset.yaml has it, file and hash apart."""
+        return self.part.model_dump(mode="json", exclude={"file", "sha256"})
 
 
 def make_vocoder(
@@ -87,14 +92,14 @@ def make_vocoder(
     Networks of upsampling get their weights in length and direction, as they were published.
     Raises RecipeError for an impossible network, PresetError or DataError where weights cannot be had.
     """
-    source = "from scratch"
+    source, sha256 = "from scratch", ""
     if base is not None:
         choice = resolve_vocoder(base)
         loaded = load_vocoder(choice)
         if isinstance(choice.part, GriffinLimPart) or choice.geometry is None or loaded is None:
             raise RecipeError(f"{base} decodes by Griffin-Lim, which learns nothing; name another base.")
         part, geometry, source = choice.part, choice.geometry, f"from the vocoder {Path(choice.name).name}"
-        network = vocoder_network(geometry, part)
+        network, sha256 = vocoder_network(geometry, part), choice.sha256
         load_partly(network, loaded.state_dict())
     else:
         part = _part(sizes or InverseSTFTSizes(), geometry)
@@ -111,7 +116,7 @@ def make_vocoder(
         for module in network.modules():
             if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
                 weight_norm(module)
-    return VocoderMade(network, part, geometry, source)
+    return VocoderMade(network, part, geometry, source, sha256)
 
 
 def plain_state(network: nn.Module) -> dict[str, Tensor]:

@@ -31,9 +31,10 @@ from training.mels import Shards, read_mels, stacked
 from training.provenance import credits_of
 from training.recipe import Budget, Count, Every, Keeping, Optimiser, Positive, Rates, Recipe, Share, Strict
 from training.runfolder import save_weights
+from training.sounds import place_of
 from training.step import Step, add_up
 from training.turns import named_weights
-from training.vae_part import VAESizes, about_vae, make_vae, measure_channels, measure_deviation, place_of
+from training.vae_part import VAESizes, about_vae, make_vae, measure_channels, measure_deviation
 from vocaldm_live.model.vae import MelVAE
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import soundfile
@@ -28,8 +28,9 @@ from training.losses.adversarial import (
     judge_loss,
 )
 from training.losses.spectral import SIZES, energy_distance, mel_distance
+from training.provenance import credits_of, describe_data
 from training.recipe import Budget, Count, Every, Keeping, Optimiser, Positive, Rates, Recipe, Share, Strict
-from training.sounds import HeldOutBy, procedural, read_sounds, segment
+from training.sounds import HeldOutBy, place_of, procedural, read_sounds, segment
 from training.step import Step, add_up
 from training.turns import named_weights
 from training.vocoder_part import Sizes, exact, make_vocoder, write_vocoder
@@ -151,6 +152,14 @@ class VocoderTrainer:
         self._check(judges)
         self.judges: Mapping[str, nn.Module] = judges
         self.criterion = Criterion("stft_distance", "lower")
+        data = describe_data(recipe.data.source, self.training.keys)
+        self.identity = {"data": data["sha256"]} | ({"base": self.made.sha256} if recipe.base else {})
+        self.about: dict[str, Any] = {
+            "parts": {"vocoder": self.made.plain()},
+            "geometry": geometry.as_dict(),
+            "data": data,
+            "credits": list(credits_of(place_of(recipe.data.source))),
+        }
 
     def groups(self, turn: str) -> Sequence[Group]:
         """One a turn."""
