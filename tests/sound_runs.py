@@ -24,7 +24,7 @@ SAME = {
     "machine.threads": 1,
     "optimiser.rates.warmup": 5,
     # A bias before a norm has no gradient but rounding, which the recipes' own epsilon would make steps of.
-    "optimiser.epsilon": 1e-5,
+    "optimiser.epsilon": 1e-4,
     "data.held_out": 0.2,
     "batch": 4,
     "average": 0.8,

@@ -17,6 +17,7 @@ from training.cli import main
 from training.export import export
 from training.provenance import credits_of, describe_data, plain_command, without_places
 from vocaldm_live.checkpoints.preset import check_preset, load_modules, load_part, read_preset
+from vocaldm_live.checkpoints.weights import file_sha256
 
 ANYWHERE = "/" + "home/somebody/My Sounds/bells"
 
@@ -190,6 +191,29 @@ def test_a_run_may_describe_the_part_it_made(base: Path, tmp_path: Path) -> None
     assert main(command(base, tmp_path, "--vocoder", str(run))) == 0
     header = read_preset(tmp_path / "presets" / "bells").header
     assert header.parts.vocoder.channels == 24 and header.parameters.tail_seconds == 0.5  # type: ignore[union-attr]
+
+
+def test_what_a_run_stood_on_has_to_come_along(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that was given another encoder says so by its identity; the preset has to have that one."""
+    encoder = tmp_path / "encoder.safetensors"
+    save_file(moved(base, "encoder", 0.01), encoder)
+    preset = read_preset(base)
+    identity = {"base": f"{preset.sha256} encoder {file_sha256(encoder)}", "data": "0" * 64}
+    run = make_run(
+        tmp_path / "run", {"adapter": moved(base, "adapter")}, None, identity=identity, about={"data": {}}
+    )
+    given = ["--adapter", str(run)]
+    assert "another encoder than that of tiny" in refused(command(base, tmp_path, *given), capsys)
+    other = ["--encoder", str(base / "encoder.safetensors")]
+    assert "another encoder than that of tiny" in refused(command(base, tmp_path, *given, *other), capsys)
+    assert main(command(base, tmp_path, *given, "--encoder", str(encoder))) == 0
+    entry = read_preset(tmp_path / "presets" / "bells").header.training["runs"]["vocaldm"]
+    assert entry["base"]["sha256"] == preset.sha256 and entry["base"]["replaced"]["encoder"]
+    assert entry["data"] == {"name": "bells", "sha256": "0" * 64}
+    (run / "run.json").write_text((run / "run.json").read_text().replace(preset.sha256, "f" * 64))
+    assert "ffffffffffff" in refused(command(base, tmp_path, *given, "--encoder", str(encoder)), capsys)
 
 
 def test_griffin_lim_and_a_note_on_the_adapter(

@@ -21,7 +21,7 @@ from training.checkpoint import load  # noqa: E402
 from training.cli import main  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-HISS = 3e-2  # loud enough that no logarithm of a magnitude is one of rounding
+HISS = 0.1  # loud enough that no logarithm of a magnitude is one of rounding
 PROGRAM = Path(__file__).resolve().parent / "sound_runs.py"
 SHORT = ("--steps", "6", "--set", "keeping.save_seconds=0", "--set", "keeping.validate={}")
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from training.errors import RecipeError
-from vocaldm_live.checkpoints.networks import expected_entries, schedule_of
+from training.errors import RecipeError, RunError
+from training.partial import load_partly
+from vocaldm_live.checkpoints.header import one_line
+from vocaldm_live.checkpoints.networks import expected_entries, network_of, schedule_of
 from vocaldm_live.checkpoints.places import resolve_preset
 from vocaldm_live.checkpoints.preset import Preset, load_part, read_preset
-from vocaldm_live.checkpoints.weights import mismatches, read_entries
+from vocaldm_live.checkpoints.weights import file_sha256, mismatches, read_entries
 from vocaldm_live.errors import PresetError
 from vocaldm_live.model.denoise import Prediction
 from vocaldm_live.model.schedule import Schedule
@@ -23,13 +29,24 @@ from vocaldm_live.sound.geometry import Geometry
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """A preset's networks by part, in eval mode, float32, without gradients, on the CPU."""
+    """A preset's networks by part, in eval mode, float32, without gradients, on the CPU.
+
+    replaced: the hashes of weights that were put in place of the preset's, by part.
+    """
 
     preset: Preset
     geometry: Geometry
     schedule: Schedule
     prediction: Prediction
     networks: Mapping[str, nn.Module]
+    replaced: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What the base is: the preset's hash, and those of what was put in its place."""
+        return " ".join(
+            (self.preset.sha256, *(f"{part} {sha256}" for part, sha256 in sorted(self.replaced.items())))
+        )
 
     def null(self, batch: int) -> Tensor:
         """The condition of "no sound given", `[batch, 512]`: CLAP of the empty text, or the learned null.
@@ -44,6 +61,30 @@ class Base:
                 condition: Tensor = null(batch)
                 return condition
         raise RecipeError(f"The null of {self.preset.name} is in its adapter or UNet; open that part too.")
+
+    def fresh(self, part: str) -> nn.Module:
+        """A part's network, of the preset's sizes, with weights as they are before any training."""
+        header = self.preset.header
+        return network_of(header.geometry, header.parts.with_weights()[part], fresh=True)
+
+    def with_weights(self, part: str, path: Path) -> Base:
+        """The base with a part's weights from another file, every tensor by name and shape.
+
+        Raises RecipeError where the file is none or belongs to another network.
+        """
+        network = copy.deepcopy(self.networks[part])
+        try:
+            load_partly(network, load_file(path))
+        except (OSError, SafetensorError, RunError) as error:
+            raise RecipeError(
+                f"{path} holds no weights for the {part} of {self.preset.name} ({one_line(error)}); name others."
+            ) from error
+        sha256 = {**self.replaced, part: file_sha256(path)}
+        return replace(self, networks={**self.networks, part: network}, replaced=sha256)
+
+    def with_networks(self, networks: Mapping[str, nn.Module]) -> Base:
+        """The base with others of its networks, as they are."""
+        return replace(self, networks={**self.networks, **networks})
 
     def condition(self, vector: Tensor, image: Tensor | None = None, frames: int = 0) -> Condition:
         """What a UNet of this preset takes, from vectors `[batch, 512]` and images, or none of so many latent frames."""

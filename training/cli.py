@@ -14,6 +14,7 @@ from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.judge_vocoder import judge_vocoder
 from training.commands.vae import vae
+from training.commands.vocaldm import vocaldm
 from training.commands.vocoder import vocoder
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, vocoder, check, convert, evaluate, judge_vocoder, export, average):
+for _command in (vae, vocoder, check, convert, evaluate, judge_vocoder, vocaldm, export, average):
     app.command()(_command)
 
 

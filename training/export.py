@@ -134,6 +134,12 @@ def _check_base(base: Preset, files: Mapping[str, PartFile], target: Path) -> li
                 f"{file.source} was trained from the preset {origin.get('name')} "
                 f"({str(origin.get('sha256'))[:12]}), not from {base.name} ({base.sha256[:12]}); name that base."
             )
+        for other, sha256 in file.told.replaced.items() if file.told else ():
+            if other not in files or files[other].sha256 != sha256:
+                raise PresetError(
+                    f"{file.source} was trained with another {other} than that of {base.name}; give it with --{other}, "
+                    f"the file whose sha256 begins with {sha256[:12]}."
+                )
         described = file.told is not None and part in file.told.about.get("parts", {})
         if part in there and not described:
             problems = mismatches(

@@ -49,9 +49,9 @@ class Trainer(Protocol):
     """What a run trains and how; the loop does the rest.
 
     networks: saved and averaged; what requires gradients when it is made is what is trained. frozen: moved to the
-    device, never saved, their hashes kept. judges: saved, not averaged. A trainer may have two things more.
-    `identity`: by name the hashes of what the run stands on (base, data); a run on others is refused. `about`: plain
-    values for run.json, which a preset repeats (training/provenance.py): base, data, credits, parts.
+    device, never saved, their hashes kept. judges: saved, not averaged. A trainer may also have `identity`, by name
+    the hashes of what the run stands on (base, data): they are kept, and a run on others is refused; and `about`,
+    plain values for run.json that an exported preset repeats (training/provenance.py).
     """
 
     networks: Mapping[str, nn.Module]
@@ -390,7 +390,7 @@ class _Run:
             "seconds": round(self.clock.spent, 1),
             "best": self.best,
             "frozen": self.state.hashes,
-            "about": dict(getattr(self.trainer, "about", {})),
             "identity": self.identity,
+            "about": dict(getattr(self.trainer, "about", {})),
         }
         self._written(lambda: write_run(self.folder, facts))

@@ -159,22 +159,13 @@ def _shards(
     place: Path, held_out: str | None, geometry: Geometry, limit: int | None, bank: int
 ) -> tuple[Shards, Shards]:
     lowest = float(np.log(geometry.mel_floor))
-    mels = _read(place, limit)
+    mels = read_dataset(place, limit).mel
     if mels.shape[1] != geometry.mel_bands:
         raise DataError(
             f"The shards in {place} have {mels.shape[1]} bands where the geometry has {geometry.mel_bands}; train on "
             "sounds, or for the house's geometry."
         )
     if held_out is not None:
-        return Shards(mels, lowest), Shards(_read(Path(held_out), bank), lowest)
+        return Shards(mels, lowest), Shards(read_dataset(Path(held_out), bank).mel, lowest)
     kept = min(bank, len(mels) // 4)
     return Shards(mels[: len(mels) - kept], lowest), Shards(mels[len(mels) - kept :], lowest)
-
-
-def _read(folder: Path, limit: int | None) -> np.ndarray:
-    try:
-        return read_dataset(folder, limit).mel
-    except FileNotFoundError as error:
-        raise DataError(str(error)) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"The shards in {folder} cannot be read ({error}); make them again.") from error

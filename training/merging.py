@@ -7,11 +7,8 @@ them (arXiv 2109.01903).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from training.errors import RunError
@@ -30,17 +27,3 @@ def average(first: Mapping[str, Tensor], second: Mapping[str, Tensor], share: fl
         else second[name]
         for name in first
     }
-
-
-def write_state(state: Mapping[str, Tensor], path: Path) -> None:
-    """Write weights as safetensors, whole or not at all; raises RunError where the disk says no."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(dict(state), part)
-        part.replace(path)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        raise RunError(
-            f"{path} cannot be written (is the disk full?); free space there and give the same command again."
-        ) from error

@@ -12,18 +12,23 @@ from torch import Tensor
 
 from training.provenance import ENDED, Told, read_told
 from vocaldm_live.checkpoints.header import HOUSE_PARTS, one_line
+from vocaldm_live.checkpoints.weights import file_sha256
 from vocaldm_live.errors import PresetError
 
 
 @dataclass(frozen=True, eq=False)
 class PartFile:
-    """A part's weights, where they came from (for sentences, not for presets), and the run that made them if known."""
+    """A part's weights, where they came from (for sentences, not for presets), and the run that made them if known.
+
+    sha256: of the weights file, "" for weights in memory.
+    """
 
     part: str
     state: Mapping[str, Tensor]
     source: str
     run: Path | None = None
     told: Told | None = None
+    sha256: str = ""
 
 
 def read_part(part: str, place: Path) -> PartFile:
@@ -40,7 +45,8 @@ def read_part(part: str, place: Path) -> PartFile:
         )
     if place.is_dir() and not path.is_file():
         raise PresetError(f"{place} holds no {path.name}; name a finished run that trained the {part}.")
-    return PartFile(part, read_state(path), str(path), run if told is not None else None, told)
+    state = read_state(path)
+    return PartFile(part, state, str(path), None if told is None else run, told, file_sha256(path))
 
 
 def find_parts(

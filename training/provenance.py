@@ -33,20 +33,18 @@ class Told:
     """What a run says of itself.
 
     command: the noun, as `vae`. state: as in run.json. entry: what preset.yaml is to say of it. base: name and
-    SHA-256 of the preset that it was trained from. about: what its trainer says beside: parts (as in preset.yaml),
-    parameters, geometry, schedule, credits.
+    SHA-256 of the preset that it was trained from. replaced: SHA-256 of weights files that stood in the place of that
+    preset's, by part. about: what its trainer says beside: parts (as in preset.yaml), parameters, geometry, schedule.
+    credits: those whose work was learnt from, a line each.
     """
 
     command: str
     state: str
     entry: Mapping[str, Any]
     base: Mapping[str, Any] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def credits(self) -> tuple[str, ...]:
-        """Those whose work was learnt from, a line each."""
-        return tuple(str(line) for line in self.about.get("credits", ()))
+    credits: tuple[str, ...] = ()
 
 
 def read_told(folder: Path) -> Told | None:
@@ -64,7 +62,9 @@ def read_told(folder: Path) -> Told | None:
         raise PresetError(
             f"{folder} tells no whole story of its run ({one_line(error)}); name a weights file instead."
         ) from error
-    about = run.get("about") or {}
+    about, identity = run.get("about") or {}, run.get("identity") or {}
+    base, replaced = _base(about, identity, recipe)
+    data = about.get("data") or _data(identity, recipe)
     entry: dict[str, Any] = {
         "command": plain_command(run.get("command", ())),
         "steps": run.get("steps"),
@@ -72,11 +72,13 @@ def read_told(folder: Path) -> Told | None:
         "recipe": {key: value for key, value in without_places(recipe).items() if key not in NOT_TOLD},
         "versions": run.get("versions"),
         "held_out": run.get("best"),
-        **{key: without_places(about[key]) for key in ("base", "data") if about.get(key)},
+        "base": without_places({**base, **({"replaced": replaced} if replaced else {})}),
+        "data": without_places(data),
     }
     entry = {key: value for key, value in entry.items() if value not in (None, {}, "")}
     command = str(recipe.get("command", "run"))
-    return Told(command, str(run.get("state", "")), entry, about.get("base") or {}, about)
+    credits = about.get("credits") or credits_of(Path(_source(recipe)))
+    return Told(command, str(run.get("state", "")), entry, base, replaced, about, tuple(map(str, credits)))
 
 
 def plain_command(arguments: Sequence[str]) -> str:
@@ -147,6 +149,34 @@ def read_credits(path: Path | None) -> list[str]:
 
 
 # Inside -------------------------------------------------------------------------------------------------
+
+
+def _base(
+    about: Mapping[str, Any], identity: Mapping[str, Any], recipe: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Name and hash of the preset a run set out from, and the hashes of what stood in the place of its parts.
+
+    An identity is the preset's hash and, after it, part and hash in turns (training/base.py).
+    """
+    words = str(identity.get("base") or "").split()
+    replaced = dict(zip(words[1::2], words[2::2], strict=False))
+    if about.get("base"):
+        return dict(about["base"]), replaced
+    if not words:
+        return {}, {}
+    return {"name": _name_of(str(recipe.get("base", ""))), "sha256": words[0]}, replaced
+
+
+def _data(identity: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
+    digest = identity.get("data")
+    return {"name": _source(recipe), "sha256": digest} if digest else {}
+
+
+def _source(recipe: Mapping[str, Any]) -> str:
+    """Where a recipe's data lie; what is no folder has no credits."""
+    data = recipe.get("data")
+    source = data.get("source") if isinstance(data, Mapping) else None
+    return str(source) if source else "nowhere"
 
 
 def _argument(argument: str) -> str:

@@ -16,8 +16,8 @@ def average(
 ) -> int:
     """Average two weights files of one network: what fine-tuning gained, and what it would have lost."""
     from training.merging import average as between
-    from training.merging import write_state
     from training.part_files import read_state
+    from training.runfolder import save_state
 
-    write_state(between(read_state(first), read_state(second), share), out)
+    save_state(between(read_state(first), read_state(second), share), out)
     return 0

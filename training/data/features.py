@@ -93,6 +93,12 @@ class Features:
                 raise DataError(f"its {kind} has values that are no numbers: check the base's weights")
         return found
 
+    def mel(self, sound: Sound, role: Role, key: str) -> Tensor:
+        """The log-mel `[1, bands, frames]` that a sound's latent is made of."""
+        sound = Sound(sound.samples[: round(LONGEST_SECONDS * sound.sample_rate)], sound.sample_rate)
+        samples = sound.at(self.geometry.sample_rate).samples
+        return sound_mel(self._scale(samples, role, key).there(samples), self.geometry)
+
     def _scale(self, samples: np.ndarray, role: Role, key: str) -> Scale:
         if role == "imitation":
             return Scale()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from vocaldm_live.model.schedule import Schedule
 
 
-def network_of(header: GeometryHeader, part: WeightsPart) -> nn.Module:
-    """A part's network with weights on the meta device: shapes without memory, no random numbers drawn."""
+def network_of(header: GeometryHeader, part: WeightsPart, fresh: bool = False) -> nn.Module:
+    """A part's network with weights on the meta device: shapes without memory, no random numbers drawn.
+
+    fresh: with weights as they are before any training, drawn from torch's generator.
+    """
     from vocaldm_live.model.adapter import Adapter
     from vocaldm_live.model.encoder import Encoder
     from vocaldm_live.model.skeleton import skeletons
@@ -40,7 +44,7 @@ def network_of(header: GeometryHeader, part: WeightsPart) -> nn.Module:
     from vocaldm_live.model.vae import MelVAE
 
     geometry = header.build()
-    with skeletons():
+    with nullcontext() if fresh else skeletons():
         if isinstance(part, EncoderPart):
             return Encoder(classifier=part.classifier, shared=part.shared_tower)
         if isinstance(part, AdapterPart):
