@@ -17,11 +17,9 @@ from torch import nn
 parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
-from tiny import make_tiny_preset  # noqa: E402
 
-from training import dataset, train_diffusion, train_vocoder  # noqa: E402
-from training.data.split import held_out  # noqa: E402
-from training.drawn import draw_mels, drawn_once  # noqa: E402
+from training import dataset, train_diffusion  # noqa: E402
+from training.drawn import draw_mels  # noqa: E402
 from training.examples import make_sound  # noqa: E402
 from training.run import save_weights  # noqa: E402
 from vocaldm_live.checkpoints.places import resolve_preset  # noqa: E402
@@ -30,7 +28,6 @@ from vocaldm_live.model.adapter import Adapter  # noqa: E402
 from vocaldm_live.model.encoder import Encoder  # noqa: E402
 from vocaldm_live.model.unet import SketchUNet  # noqa: E402
 from vocaldm_live.model.vae import MelVAE  # noqa: E402
-from vocaldm_live.model.vocoder import Vocoder  # noqa: E402
 from vocaldm_live.sound.geometry import HOUSE  # noqa: E402
 from vocaldm_live.sound.mel import log_mel  # noqa: E402
 
@@ -97,52 +94,6 @@ def test_the_denoiser_trains(sets: Path, tmp_path: Path, command: Callable[..., 
     found = judged(tmp_path / "run")
     assert 0.0 < found["v"] < 3.0 and math.isfinite(found["v_noisy"]) and math.isfinite(found["v_clean"])
     assert (tmp_path / "vae.safetensors").read_bytes() == before
-
-
-@pytest.fixture
-def sounds(tmp_path: Path) -> Path:
-    """A folder with two hits to train on and one held out."""
-    import soundfile
-
-    sounds = tmp_path / "sounds"
-    sounds.mkdir()
-    names = [f"hit-{index}.wav" for index in range(40)]
-    chosen = [name for name in names if not held_out(name)][:2] + [name for name in names if held_out(name)][
-        :1
-    ]
-    for index, name in enumerate(chosen):
-        hit = np.random.default_rng(index).standard_normal(24000) * np.exp(-np.arange(24000) / 6000)
-        soundfile.write(sounds / name, 0.2 * hit, 48000)
-    return sounds
-
-
-@pytest.mark.parametrize("adversarial", ["1.0", "0.0"])
-def test_the_vocoder_trains(
-    sounds: Path, tmp_path: Path, command: Callable[..., None], adversarial: str
-) -> None:
-    more = ["--sounds", str(sounds), "--procedural", "2", "--adversarial-from", adversarial]
-    command(train_vocoder.main, tmp_path / "run", *more)
-    vocoder = weights(Vocoder(HOUSE), tmp_path / "run" / "vocoder.safetensors")
-    assert judged(tmp_path / "run")["stft_distance"] > 0.0
-    with torch.inference_mode():
-        assert vocoder(torch.full((1, 128, 6), -5.0)).shape == (1, 6 * HOUSE.hop)
-
-
-def test_the_vocoder_goes_on_with_mels_that_a_preset_draws(
-    sounds: Path, tmp_path: Path, command: Callable[..., None]
-) -> None:
-    preset = make_tiny_preset(tmp_path)
-    torch.manual_seed(4)
-    save_weights(Vocoder(HOUSE), tmp_path / "first.safetensors")
-    more = ["--sounds", str(sounds), "--procedural", "2", "--weights-of", str(tmp_path / "first.safetensors")]
-    command(train_vocoder.main, tmp_path / "run", *more, "--drawn-by", str(preset), "--drawn", "3")
-    first, second = (load_file(tmp_path / name) for name in ("first.safetensors", "run/vocoder.safetensors"))
-    assert any((first[name] != second[name]).any() for name in first)
-    kept = next((tmp_path / "run").glob("drawn-*-3.npz"))
-    drawn = drawn_once(kept, 3, 0, [], load_modules(read_preset(preset)), "v")
-    assert drawn.samples.shape == (3, 256 * HOUSE.hop) and drawn.mel.shape == (3, 128, 256)
-    samples, mels = drawn.segments(2, 16, np.random.default_rng(0))
-    assert samples.shape == (2, 16 * HOUSE.hop) and mels.shape == (2, 128, 16)
 
 
 def test_a_drawn_mel_keeps_the_sound_it_set_out_from() -> None:

@@ -13,12 +13,14 @@ from training.commands.convert import convert
 from training.commands.encode import encode
 from training.commands.evaluate import evaluate
 from training.commands.export import export
+from training.commands.judge_vocoder import judge_vocoder
 from training.commands.ldm import ldm
 from training.commands.preset import preset
 from training.commands.qvim import qvim
 from training.commands.render import render
 from training.commands.vae import vae
 from training.commands.vocaldm import vocaldm
+from training.commands.vocoder import vocoder
 from vocaldm_live import __version__
 from vocaldm_live.cli import run
 
@@ -34,6 +36,7 @@ _commands = (
     qvim,
     vocaldm,
     vae,
+    vocoder,
     ldm,
     check,
     convert,
@@ -42,6 +45,7 @@ _commands = (
     evaluate,
     export,
     average,
+    judge_vocoder,
 )
 for _command in _commands:
     app.command()(_command)
