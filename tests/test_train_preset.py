@@ -18,6 +18,7 @@ from data_sets import burst, put
 from disks import remount, small_disk
 from osc_peers import Peer
 from tiny import assert_sentence, make_tiny_preset
+from tiny_audioldm import make_tiny_audioldm
 
 parts.package("lightning")  # of the extra [training]
 
@@ -253,3 +254,16 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on(
         remount(disk, "size=200m")
         assert run("nowhere", sounds, base, disk / "run", tmp_path / "to") == 0
     assert read_preset(tmp_path / "to" / "mine").sha256 == read_preset(made / "to" / "mine").sha256
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_an_imported_audioldm_is_a_base_too(tmp_path: Path, sounds: Path, aligned: bool) -> None:
+    """It hears voices by CLAP, or by an encoder and adapter where it has them, and takes no sketch."""
+    other = make_tiny_audioldm(tmp_path / "base", aligned=aligned)
+    changes = ("optimiser.rates.warmup=0", "data.held_out=0.4")
+    assert run("nowhere", sounds, other, tmp_path / "run", tmp_path / "to", *changes) == 0
+    preset = read_preset(tmp_path / "to" / "mine")
+    assert check_preset(preset.folder) == [] and preset.sha256 != read_preset(other).sha256
+    judged = json.loads((tmp_path / "run" / "preset.json").read_text())["done"]["judge"]
+    heard = "ours:small" if aligned else "clap:small"
+    assert heard in judged["rows"]["the voices"]

@@ -108,7 +108,8 @@ class PresetMaker:
         whole = {split: collection.part(split) for split in (TRAINING, HELD_OUT)}
         parts = {split: cut(part, cache, seconds) for split, part in whole.items() if part.items}
         learned = parts[TRAINING]
-        hears = ("clap_audio",) if self.is_audioldm else ("encoder", "adapter")
+        there = self.base.header.parts.with_weights()
+        hears = ("encoder", "adapter") if "encoder" in there else ("clap_audio",)
         base = open_base(str(self.base.folder), ("unet", "vae", *hears))
         make = make_examples(self.recipe, base, cache)
 
