@@ -73,7 +73,7 @@ def test_it_tells_where_it_comes_from_and_no_path(made: Path, base: Path) -> Non
     header = read_preset(made / "to" / "mine").header
     told = header.training
     assert told["base"]["sha256"] == read_preset(base).sha256 and told["data"]["items"] == 5
-    assert told["runs"]["vocaldm"]["steps"] == 8
+    assert told["shares"]["adapter"] > 0 and told["aimed"]["after"] >= told["aimed"]["before"]
     assert "Doors by Somebody, CC0" in header.credits
     assert header.metrics["loudness_r"]["folder"].keys() == {"base", "new", "drop"}
     text = (made / "to" / "mine" / "preset.yaml").read_text()

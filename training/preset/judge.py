@@ -49,7 +49,9 @@ class Judgement:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     differences: dict[str, dict[str, Any]] = field(default_factory=dict)
     loudness: dict[str, dict[str, float]] = field(default_factory=dict)
-    share: float = 1.0
+    unet: float = 1.0
+    adapter: float = 1.0
+    guidance: float | None = None
     gestures: int = 0
     sounds: int = 0
     held_out: bool = True
@@ -73,7 +75,7 @@ class Judgement:
             ("folder", base.followings, new.followings),
             ("bank", base.bank, new.bank),
         ):
-            before, after = _loudness(one), _loudness(other)
+            before, after = median_loudness(one), median_loudness(other)
             if before is not None and after is not None:
                 self.loudness[name] = {"base": before, "new": after, "drop": before - after}
 
@@ -132,8 +134,8 @@ def judge(
     for number, listener in enumerate(listeners):
         if tell is not None:
             tell(f"{listener.name} listens", number, len(listeners))
-        target = _heard(listener, reference)
-        vectors = {name: _heard(listener, sounds) for name, sounds in sets.items()}
+        target = heard_by(listener, reference)
+        vectors = {name: heard_by(listener, sounds) for name, sounds in sets.items()}
         for name, heard in vectors.items():
             enough = len(heard) >= FEWEST and len(target) >= FEWEST
             found.rows.setdefault(name, {})[listener.name] = _plain(
@@ -169,23 +171,25 @@ def sentence(judged: Mapping[str, Any]) -> str:
     return f"{near} It follows the voice's loudness {how} (median r {-lost:+.3f})."
 
 
-# Inside -------------------------------------------------------------------------------------------------
-
-
-def _heard(listener: Listener, sounds: Sequence[Sound]) -> np.ndarray:
+def heard_by(listener: Listener, sounds: Sequence[Sound]) -> np.ndarray:
+    """What a listener hears in each sound, `[n, width]`."""
     return np.stack([listener(sound.at(listener.rate).samples) for sound in sounds])
+
+
+def median_loudness(followings: Sequence[Following]) -> float | None:
+    """The median correlation of loudness; a clip that stands still follows nothing. None where none could be had."""
+    values = [0.0 if "loudness_r" in one.stood_still else one.loudness_r for one in followings]
+    present = [value for value in values if value is not None]
+    return float(np.median(present)) if present else None
+
+
+# Inside -------------------------------------------------------------------------------------------------
 
 
 def _once(gestures: Sequence[Gesture]) -> list[Sound]:
     """Each imitated sound once, though several voices imitate it."""
     kept = {gesture.sound.tobytes(): gesture for gesture in gestures}
     return [gesture.imitated for gesture in kept.values()]
-
-
-def _loudness(followings: Sequence[Following]) -> float | None:
-    values = [0.0 if "loudness_r" in one.stood_still else one.loudness_r for one in followings]
-    present = [value for value in values if value is not None]
-    return float(np.median(present)) if present else None
 
 
 def _crossed(gestures: Sequence[Gesture], new: Performance) -> list[Following]:
@@ -201,4 +205,13 @@ def _plain(interval: Interval | None) -> dict[str, Any]:
     return {} if interval is None else asdict(interval)
 
 
-__all__ = ["ALLOWED_LOSS", "Judgement", "Performance", "judge", "perform", "sentence"]
+__all__ = [
+    "ALLOWED_LOSS",
+    "Judgement",
+    "Performance",
+    "heard_by",
+    "judge",
+    "median_loudness",
+    "perform",
+    "sentence",
+]

@@ -16,20 +16,24 @@ from training.errors import RecipeError
 from training.export import Words, export
 from training.imitated_sounds import Progress as Tell
 from training.loop import Outcome, train
+from training.preset.aiming import aim
+from training.preset.choosing import Choice
 from training.preset.examples import Examples, Make, TimeUp, make_examples, within
 from training.preset.index import Index, index
 from training.preset.journal import Stages
 from training.preset.progress import Progress
 from training.preset.recipe import PresetRecipe
 from training.preset.training import denoiser_recipe
-from training.preset.trial import Trial, parts_of
+from training.preset.trial import Trial, parameters_of, parts_of
 from training.provenance import credits_of, describe_data
 from training.recipe_file import write_recipe
+from training.runfolder import save_weights
 from training.trainers.vocaldm import VocalDMTrainer
 from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
 from vocaldm_live.checkpoints.places import find_presets, resolve_preset
 from vocaldm_live.checkpoints.preset import Preset, read_preset
 from vocaldm_live.commands import say
+from vocaldm_live.model.adapter import Adapter
 
 CLIP_SECONDS = {"house": 2.56, "audioldm": 5.12}
 """Of a piece that is learned from, by the family of the base."""
@@ -161,27 +165,46 @@ class PresetMaker:
         if self.stages.facts("train") is not None:
             return None
         run = self.folder / "train"
-        # What is planned first stays planned: a run that goes on ends where it would have ended.
-        minutes = self.stages.note("train", lambda: max(0.1, self.stages.plan.box("train") / 60.0))
-        told = denoiser_recipe(self.recipe, minutes)
-        with self.stages.working("train"):
+        with self.stages.working("train") as mark:
+            aimed = self._aim(examples)
+            mark()
+            # What is planned first stays planned: a run that goes on ends where it would have ended.
+            minutes = self.stages.note("train", lambda: max(0.1, self.stages.plan.box("train") / 60.0))
+            told = denoiser_recipe(self.recipe, minutes)
             self.progress.begin(f"Training on {len(examples.sounds)} examples")
+            base = examples.base
+            if aimed:
+                base = base.with_weights("adapter", self.folder / "aim" / "adapter.safetensors")
             outcome = train(
                 lambda fabric: VocalDMTrainer(
-                    told,
-                    examples.base,
-                    examples.sounds,
-                    examples.held_out,
-                    fabric.device,
-                    examples.sounds.digest(),
+                    told, base, examples.sounds, examples.held_out, fabric.device, examples.sounds.digest()
                 ),
                 told,
                 run,
                 self.stages.fresh and not (run / "recipe.yaml").exists(),
             )
         if outcome.ended != "paused":
-            self.stages.finish("train", {"steps": outcome.steps, "best": dict(outcome.best)})
+            facts = {"steps": outcome.steps, "best": dict(outcome.best), "aimed": aimed}
+            self.stages.finish("train", facts)
         return outcome
+
+    def _aim(self, examples: Examples) -> dict[str, Any] | None:
+        """Aim the adapter, where the base has one of our kind; what came of it is kept."""
+        adapter = examples.base.networks.get("adapter")
+        if not isinstance(adapter, Adapter):
+            return None
+
+        def work() -> dict[str, Any]:
+            self.progress.begin("Aiming: what voices mean among these sounds")
+            found = aim(adapter, examples.sounds, examples.held_out, self.recipe.seed)
+            save_weights(found.adapter, self.folder / "aim" / "adapter.safetensors")
+            self.tell(
+                f"Voices mean their sounds with a cosine of {found.after:.3f}, before {found.before:.3f}."
+            )
+            return {"step": found.step, "before": round(found.before, 4), "after": round(found.after, 4)}
+
+        kept: dict[str, Any] = self.stages.note("aim", work)
+        return kept
 
     def _judge(self, collection: Collection, indexed: Index, examples: Examples) -> dict[str, Any]:
         kept = self.stages.facts("judge")
@@ -198,7 +221,7 @@ class PresetMaker:
     def _export(self, indexed: Index, judged: dict[str, Any]) -> Made:
         with self.stages.working("export"):
             self.progress.begin(f"Writing the preset {self.recipe.name}")
-            parts = parts_of(self.base, self.folder / "train", judged["share"])
+            parts = parts_of(self.base, self.folder, Choice(judged["unet"], judged["adapter"]))
             words = self._words(indexed, judged)
             made = export(self.base, parts, self.recipe.name, self.place, words)
         self.stages.finish("export", {"sha256": made.preset.sha256})
@@ -227,9 +250,11 @@ class PresetMaker:
             training={
                 "command": "vocaldm-train preset",
                 "data": data,
-                "share": judged["share"],
+                "shares": {"unet": judged["unet"], "adapter": judged["adapter"]},
+                "aimed": (self.stages.facts("train") or {}).get("aimed"),
                 "minutes": {name: round(spent / 60.0, 2) for name, spent in self.stages.plan.spent.items()},
             },
+            parameters=parameters_of(self.base, judged["guidance"]),
             metrics={
                 "distance": {
                     name: {one: row.get("value") for one, row in rows.items() if one != "following"}

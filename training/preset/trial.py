@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from training.data.collection import HELD_OUT, TRAINING, Collection
 from training.export import Words, export
 from training.listeners import Listener, listener
 from training.part_files import PartFile, read_part
+from training.preset.choosing import SHARES, Choice, choose
 from training.preset.gestures import bank, of_folder, spread
 from training.preset.judge import Judgement, Performance, judge, perform
 from training.preset.progress import Progress
@@ -26,8 +28,8 @@ from vocaldm_live.engine.engine import Engine
 from vocaldm_live.errors import PresetError
 from vocaldm_live.sound.audio import Sound
 
-SHARES = (1.0, 0.7, 0.45, 0.25)
-"""Of what was learned that are tried, until it follows well enough."""
+WEAKER = (1.0, 0.6, 0.3)
+"""Of what was chosen, tried until it follows well enough."""
 
 FEWEST_GESTURES = 6
 REFERENCE_PIECES = 192
@@ -59,21 +61,26 @@ class Trial:
         count, banked = self._counts(seconds - (time.monotonic() - begun), pace)
         gestures = list(of_folder(judged_by, count, recipe.seed))
         common = list(islice(bank(banked), banked))
-        before = perform(self.base.name, base, gestures, common, recipe.seed, self.progress.named)
         reference = self._reference(pieces)
-        for share in SHARES:
-            new = self._candidate(share)
+        choice = self._choice(ears, reference, pieces, base, max(FEWEST_GESTURES, count // 3))
+        before = perform(self.base.name, base, gestures, common, recipe.seed, self.progress.named)
+        for weaker in WEAKER:
+            now = choice.weaker(weaker)
+            new = self._candidate(now)
             after = perform(recipe.name, new, gestures, common, recipe.seed, self.progress.named)
             drop = loss_of_loudness(before, after)
             if drop <= recipe.allowed_loss:
                 break
             self.progress.tell(
-                f"At {share:.0%} of what was learned, {recipe.name} follows worse than {self.base.name} "
+                f"With {weaker:.0%} of what was learned, {recipe.name} follows worse than {self.base.name} "
                 f"(median loudness r -{drop:.3f})."
             )
         resynthesis = [new.resynthesise(one.imitated) for one in gestures]
         found = judge(ears, reference, gestures, before, after, resynthesis, self.progress.named)
-        found.share, found.held_out = share, HELD_OUT in pieces
+        found.unet = now.unet if self._has("unet") else 0.0
+        found.adapter = now.adapter if self._has("adapter") else 0.0
+        found.guidance = self._guidance(now)
+        found.held_out = HELD_OUT in pieces
         plain = found.plain()
         title = f"{recipe.name}, made from {said_name(recipe)}"
         page = self.folder / "report" / "index.html"
@@ -102,31 +109,80 @@ class Trial:
             found += [collection.read(item) for item in items[:REFERENCE_PIECES]]
         return found
 
-    def _candidate(self, share: float) -> Engine:
-        made = export(
-            self.base,
-            parts_of(self.base, self.run, share),
-            self.recipe.name,
-            self.folder / "candidate",
-            Words(),
-        )
+    def _choice(
+        self,
+        ears: Sequence[Listener],
+        reference: Sequence[Sound],
+        pieces: Mapping[str, Collection],
+        base: Engine,
+        count: int,
+    ) -> Choice:
+        seed = self.recipe.seed + 1
+        gestures = list(of_folder(pieces[TRAINING], count, seed))
+        before = perform(self.base.name, base, gestures, (), seed, self.progress.named)
+
+        def play(choice: Choice) -> Performance:
+            name = f"{self.recipe.name}, to choose by"
+            return perform(name, self._candidate(choice), gestures, (), seed, self.progress.named)
+
+        shares = (*SHARES, 0.0) if self._has("adapter") else SHARES
+        allowed, tell = self.recipe.allowed_loss, self.progress.tell
+        return choose(ears, reference, gestures, before, play, shares, allowed, tell)
+
+    def _candidate(self, choice: Choice) -> Engine:
+        parts = parts_of(self.base, self.folder, choice)
+        words = Words(parameters=parameters_of(self.base, self._guidance(choice)))
+        made = export(self.base, parts, self.recipe.name, self.folder / "candidate", words)
         return Engine(made.preset, "auto")
 
+    def _guidance(self, choice: Choice) -> float | None:
+        """The default that a choice comes to, None where it is the base's."""
+        if choice.guidance == 1.0:
+            return None
+        asked = self.base.header.parameters.guidance
+        return round(min(asked.high, asked.default * choice.guidance), 2)
 
-def parts_of(base: Preset, run: Path, share: float) -> dict[str, PartFile]:
-    """The parts that a run has trained, gone so far of the way from the base; raises PresetError where it has none."""
+    def _has(self, part: str) -> bool:
+        return weights_of(self.folder, part) is not None
+
+
+def weights_of(folder: Path, part: str) -> Path | None:
+    """Where a run has left the weights of a part: its training, else its aiming."""
+    for place in (folder / "train", folder / "aim"):
+        if (place / f"{part}.safetensors").is_file():
+            return place
+    return None
+
+
+def parameters_of(base: Preset, guidance: float | None) -> dict[str, Any]:
+    """What another default of guidance changes in a preset's parameters."""
+    if guidance is None:
+        return {}
+    asked = base.header.parameters.guidance
+    return {"guidance": {"default": guidance, "low": asked.low, "high": asked.high}}
+
+
+def parts_of(base: Preset, folder: Path, choice: Choice) -> dict[str, PartFile]:
+    """The parts that a run has trained, gone so far of the way from the base's; raises PresetError where it has none.
+
+    A part that goes no way at all is left out, unless nothing else is there.
+    """
+    shares = {"unet": choice.unet, "adapter": choice.adapter}
     found = {}
     for part, stored in base.header.parts.with_weights().items():
-        if not (run / f"{part}.safetensors").is_file():
+        place = weights_of(folder, part)
+        share = shares.get(part, 1.0)
+        if place is None or share == 0.0:
             continue
-        trained = read_part(part, run)
+        trained = read_part(part, place)
         if share < 1.0:
             before = load_file(base.folder / stored.file)
             state = {name: _between(before[name], value, share) for name, value in trained.state.items()}
-            trained = PartFile(part, state, trained.source, trained.run, trained.told)
+            # Still of the file whose hash it keeps: by that export knows that the parts belong together.
+            trained = replace(trained, state=state)
         found[part] = trained
     if not found:
-        raise PresetError(f"{run} holds no trained weights; train it again with --fresh.")
+        raise PresetError(f"{folder} holds no trained weights; train it again with --fresh.")
     return found
 
 

@@ -1,22 +1,23 @@
-"""Variations: pieces of sounds as they are, and at other speeds, repeated, faded or over one another, by number."""
+"""Variations: pieces of sounds as they are, and a little faster or slower, by number; each gets a voice of its own.
+
+Stronger ones (layers, repeats, octaves) teach a base the variations and not the folder: with them a run's error on
+held-out sounds fell by a tenth, and its clips came out farther from the folder than the base's.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from training.data.collection import Collection, Item
 from training.errors import DataError
-from training.examples import vary
-from training.library import LibrarySound
-from vocaldm_live.sound.audio import Sound
+from vocaldm_live.sound.audio import Sound, resample
 
 RATE = 48000  # Hz
-SECONDS = 2.56  # of a variation
-VERSION = 1
+OCTAVES = 0.12  # by which a variation is faster or slower at most
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,37 +35,23 @@ class Variations:
         if number == 0:
             return sound
         rng = np.random.default_rng(list(self._mark(piece, number)))
-        samples = vary(sound.at(RATE).samples, round(SECONDS * RATE), _Library(self.pieces), rng)
-        return Sound(samples, RATE)
+        speed = float(2.0 ** rng.uniform(-OCTAVES, OCTAVES))
+        return Sound(resample(sound.at(RATE).samples, RATE, round(RATE / speed)), RATE)
 
     def mel(self, item: Item) -> np.ndarray:
         """Variations are sounds."""
         raise DataError(f"{item.key} is a variation of a sound and no mel image.")
 
     def content(self, item: Item) -> bytes:
-        """What tells a variation from others: its piece, its number, and what else may lie over it."""
+        """What tells a variation from others: its piece and its number."""
         piece, number = self.made.get(item.key, (item, 0))
         if number == 0:
             return f"piece {self.pieces.content_key(piece)}".encode()
         return self._mark(piece, number)
 
     def _mark(self, piece: Item, number: int) -> bytes:
-        told = f"variation {VERSION} {self.seed} {number} {self.pieces.content_key(piece)} {len(self.pieces.items)}"
+        told = f"variation {VERSION} {self.seed} {number} {self.pieces.content_key(piece)}"
         return hashlib.sha256(told.encode()).digest()
-
-
-class _Library(Sequence[LibrarySound]):
-    """The pieces as `vary` takes them, each read when it is asked for."""
-
-    def __init__(self, pieces: Collection) -> None:
-        self.pieces = pieces
-
-    def __len__(self) -> int:
-        return len(self.pieces.items)
-
-    def __getitem__(self, at):  # type: ignore[no-untyped-def]
-        item = self.pieces.items[at]
-        return LibrarySound(item.key, self.pieces.read(item).at(RATE).samples, False)
 
 
 def vary_all(pieces: Collection, count: int, seed: int) -> Collection:
@@ -84,7 +71,6 @@ def vary_all(pieces: Collection, count: int, seed: int) -> Collection:
         piece, number = sounds[at % len(sounds)], at // len(sounds)
         key = piece.key if number == 0 else f"{piece.key} variation {number}"
         made[key] = (piece, number)
-        seconds = piece.seconds if number == 0 else SECONDS
-        items.append(replace(piece, key=key, path=None, seconds=seconds))
+        items.append(replace(piece, key=key, path=None))
     items += [item for item in pieces.items if item.role == "imitation" and item.means in made]
     return replace(pieces, items=tuple(items), faults=(), medium=Variations(pieces, made, seed))

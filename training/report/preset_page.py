@@ -103,10 +103,11 @@ def _following(page: Page, judged: Mapping[str, Any]) -> None:
     for kind, one in judged["loudness"].items():
         what = "the folder's gestures" if kind == "folder" else "a bank of gestures that is the same for all"
         page.text(f"On {what}: {one['base']:.3f} before, {one['new']:.3f} now.")
-    if judged["share"] < 1.0:
-        page.text(
-            f"What was learned is in it at {judged['share']:.0%}, because at full strength it followed worse."
-        )
+    page.text(
+        f"Of what the UNet learned {judged['unet']:.0%} are in it, of what the adapter learned "
+        f"{judged['adapter']:.0%}: chosen by clips of training sounds, never by those that judge here."
+        + ("" if judged["guidance"] is None else f" Its guidance is {judged['guidance']:g} unless told.")
+    )
 
 
 def _training(page: Page, run: Path) -> None:
