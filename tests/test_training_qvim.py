@@ -37,7 +37,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def trained(sets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("qvim")
-    outcome = run_qvim(out, changes(*sets, "budget.steps=40"))
+    outcome = run_qvim(out, changes(*sets, "budget.steps=60"))
     assert outcome.ended == "done"
     return out
 

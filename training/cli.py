@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from training.commands.align import align
 from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (qvim, vocaldm, vae, check, convert, evaluate, export, average):
+for _command in (qvim, align, vocaldm, vae, check, convert, evaluate, export, average):
     app.command()(_command)
 
 
