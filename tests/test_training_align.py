@@ -251,3 +251,11 @@ def test_mistakes_are_sentences(place: Path, tmp_path: Path, capsys: pytest.Capt
     with pytest.raises(RunError):
         run_align(tmp_path / "run", ["budget.steps=4", "tau=0.1"])
     assert recipe().mode == "adapter" and RATE == 16000
+
+
+def test_the_recipe_is_one() -> None:
+    from training.recipe_file import read_recipe
+    from training.trainers.align_recipe import AlignRecipe
+
+    told = read_recipe(ROOT / "training" / "recipes" / "align.yaml", AlignRecipe)
+    assert (told.base, told.mode, told.budget.steps) == ("small", "adapter", 4000)
