@@ -93,6 +93,25 @@ def test_micro_batches_are_the_same_run(
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
+@pytest.mark.slow
+def test_two_processes_are_the_same_run(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    given = changes(
+        *sets, *QUICK, "budget.steps=4", "batch=5", "batch_norm=frozen", "train_tau=true", "audio.kinds=[]"
+    )
+    run_qvim(tmp_path / "one", given, normed=True)
+    command = [sys.executable, str(PROGRAM), "qvim", str(tmp_path / "two"), "-1", *given, "machine.devices=2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [read_rows(tmp_path / name / "validation.csv")[-1] for name in ("one", "two")]
+    assert float(rows[0]["ndcg"]) == pytest.approx(float(rows[1]["ndcg"]), abs=1e-5)
+    one, other = weights(tmp_path / "one"), weights(tmp_path / "two")
+    moments = [name for name in one if name.endswith("exp_avg")]
+    assert any("tau" in name for name in moments)
+    for name in moments:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-5, msg=name)
+
+
 def test_it_begins_with_weights_that_the_user_has(tmp_path: Path) -> None:
     """The first alignment rebuilt the encoder without its SE modules and loaded the rest loosely: half stayed random."""
     from training.towers import open_towers
@@ -245,6 +264,28 @@ def test_the_command_trains_an_encoder_that_a_preset_plays(
     assert said.code == 0, said.err
     assert said.objects[0]["methods"]["encoder"]["queries"] == 2
     assert main([*command[:3], str(tmp_path / "none"), *command[3:]]) == 2
+
+
+@pytest.mark.slow
+def test_real_towers_learn(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    from training.loop import train
+    from training.recipe_file import read_recipe
+    from training.trainers.qvim import QVIMRecipe, QVIMTrainer
+
+    more = (
+        "budget.steps=40",
+        "batch=6",
+        "crop=[32]",
+        "audio.kinds=[]",
+        "bank=4",
+        "keeping.validate.steps=40",
+    )
+    told = read_recipe(None, QVIMRecipe, changes(*sets, *more, "towers=shared"))
+    train(lambda fabric: QVIMTrainer(told, fabric.device, tmp_path), told, tmp_path)
+    first, last = (float(row["contrast"]) for row in read_rows(tmp_path / "train.csv"))
+    assert last < 0.9 * first
+    encoder = Encoder(classifier=False, shared=True)
+    encoder.load_state_dict(load_file(tmp_path / "encoder.safetensors"), strict=True)
 
 
 def test_toy_towers_hear_no_padding() -> None:
