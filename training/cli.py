@@ -10,6 +10,7 @@ import typer
 from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
+from training.commands.distill import distill
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.vae import vae
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, check, convert, evaluate, vocaldm, export, average):
+for _command in (vae, check, convert, evaluate, vocaldm, export, average, distill):
     app.command()(_command)
 
 
