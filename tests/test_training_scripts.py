@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,16 +18,13 @@ parts.package("lightning")  # of the extra [training]
 from safetensors.torch import load_file  # noqa: E402
 from tiny import make_tiny_preset  # noqa: E402
 
-from training import dataset, train_diffusion, train_encoder, train_vocoder  # noqa: E402
+from training import dataset, train_encoder, train_vocoder  # noqa: E402
 from training.drawn import draw_mels, drawn_once  # noqa: E402
 from training.examples import make_sound  # noqa: E402
 from training.run import held_out, save_weights  # noqa: E402
 from vocaldm_live.checkpoints.places import resolve_preset  # noqa: E402
 from vocaldm_live.checkpoints.preset import load_modules, read_preset  # noqa: E402
-from vocaldm_live.model.adapter import Adapter  # noqa: E402
 from vocaldm_live.model.encoder import Encoder  # noqa: E402
-from vocaldm_live.model.unet import SketchUNet  # noqa: E402
-from vocaldm_live.model.vae import MelVAE  # noqa: E402
 from vocaldm_live.model.vocoder import Vocoder  # noqa: E402
 from vocaldm_live.sound.geometry import HOUSE  # noqa: E402
 from vocaldm_live.sound.mel import log_mel  # noqa: E402
@@ -86,25 +82,6 @@ def test_the_encoder_trains(sets: Path, tmp_path: Path, command: Callable[..., N
     assert 0.25 <= judged(tmp_path)["reciprocal_rank"] <= 1.0
     with torch.inference_mode():
         assert encoder.embed_imitation(torch.randn(1, 1, 128, 96)).shape == (1, 960)
-
-
-def test_the_denoiser_trains(sets: Path, tmp_path: Path, command: Callable[..., None]) -> None:
-    torch.manual_seed(3)
-    save_weights(MelVAE(HOUSE), tmp_path / "vae.safetensors")
-    save_weights(Encoder(classifier=False), tmp_path / "encoder.safetensors")
-    before = (tmp_path / "vae.safetensors").read_bytes()
-    others = ["--vae", str(tmp_path / "vae.safetensors"), "--encoder", str(tmp_path / "encoder.safetensors")]
-    command(train_diffusion.main, tmp_path / "run", *pair(sets), *others)
-    unet = weights(SketchUNet(HOUSE), tmp_path / "run" / "unet.safetensors")
-    adapter = weights(Adapter(), tmp_path / "run" / "adapter.safetensors")
-    assert isinstance(unet, SketchUNet) and isinstance(adapter, Adapter)
-    assert unet.get_parameter("network.conv_in.sketch.weight").abs().max() > 0, (
-        "the sketch has begun to count"
-    )
-    assert adapter.mean.abs().max() > 0, "the adapter knows the embeddings' mean"
-    found = judged(tmp_path / "run")
-    assert 0.0 < found["v"] < 3.0 and math.isfinite(found["v_noisy"]) and math.isfinite(found["v_clean"])
-    assert (tmp_path / "vae.safetensors").read_bytes() == before
 
 
 @pytest.fixture
