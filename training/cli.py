@@ -11,6 +11,7 @@ from training.commands.align import align
 from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
+from training.commands.distill import distill
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.qvim import qvim
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (qvim, align, vocaldm, vae, check, convert, evaluate, export, average):
+for _command in (qvim, align, vocaldm, vae, check, convert, evaluate, export, average, distill):
     app.command()(_command)
 
 
