@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,7 +101,7 @@ def imitated_sounds(
 
     The base needs its VAE, and its encoder or CLAP's audio tower. `voices`: how many are rendered of a sound that has
     no recorded one. `progress(stage, done, whole)` hears of "cutting", "imitating", "encoding" and "hearing"; `problem`
-    a sentence for everything that is left out. Raises DataError, RecipeError.
+    a sentence for everything that is left out here; of its own the collection tells. Raises DataError, RecipeError.
     """
 
     def stage(name: str) -> Callable[[int, int], None] | None:
@@ -120,14 +120,12 @@ def imitated_sounds(
         sounds = encode(only, base, (LATENT, towers[REFERENCE], SKETCH), cache, 1, stage("encoding"), one)
         heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, stage("hearing"), one)
     if problem is not None:
-        for sentence in dict.fromkeys((*_sentences(spoken), *sounds.problems, *heard.problems)):
-            problem(sentence)
+        told = set(collection.problems)
+        for sentence in dict.fromkeys((*spoken.problems, *sounds.problems, *heard.problems)):
+            if sentence not in told:
+                problem(sentence)
     found: dict[str, list[int]] = {}
     for at, item in enumerate(heard.items):
         found.setdefault(item.means or "", []).append(at)
     rows = tuple(tuple(found.get(item.key, ())) for item in sounds.items)
     return ImitatedSounds(sounds, heard, tuple(range(len(sounds))), rows, towers)
-
-
-def _sentences(collection: Collection) -> Iterable[str]:
-    return (fault.sentence for fault in collection.faults)
