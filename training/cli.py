@@ -12,9 +12,11 @@ from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
 from training.commands.distill import distill
+from training.commands.encode import encode
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.qvim import qvim
+from training.commands.render import render
 from training.commands.vae import vae
 from training.commands.vocaldm import vocaldm
 from vocaldm_live import __version__
@@ -27,7 +29,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (qvim, align, vocaldm, vae, check, convert, evaluate, export, average, distill):
+for _command in (
+    qvim,
+    align,
+    vocaldm,
+    vae,
+    check,
+    convert,
+    evaluate,
+    export,
+    average,
+    distill,
+    encode,
+    render,
+):
     app.command()(_command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from training.base import Base
-from training.cluster.pool import Pool, open_pool
+from training.cluster.pool import Pool, lent
 from training.data.collection import Collection
 from training.data.encoding import Encoded, encode
 from training.data.features import CLAP, IMITATION, LATENT, REFERENCE, SKETCH
@@ -101,9 +101,8 @@ def imitated_sounds(
 
     The base needs its VAE, and its encoder or CLAP's audio tower. `voices`: how many are rendered of a sound that has
     no recorded one. `progress(stage, done, whole)` hears of "cutting", "imitating", "encoding" and "hearing"; `problem`
-    a sentence for everything that is left out. Raises DataError, RecipeError.
+    a sentence for everything that is left out here; of its own the collection tells. Raises DataError, RecipeError.
     """
-    pool = pool or open_pool(workers)
 
     def stage(name: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, whole: progress(name, done, whole)
@@ -116,18 +115,17 @@ def imitated_sounds(
     only = pieces.of(item for item in pieces.items if item.role == "sound")
     if not only.items:
         raise DataError(f"{collection.name} holds imitations and no sounds: add what they imitate.")
-    spoken = imitated(pieces, cache, voices, seed, progress=stage("imitating"), pool=pool)
-    sounds = encode(only, base, (LATENT, towers[REFERENCE], SKETCH), cache, 1, stage("encoding"), pool)
-    heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, stage("hearing"), pool)
+    with lent(pool, workers) as one:
+        spoken = imitated(pieces, cache, voices, seed, progress=stage("imitating"), pool=one)
+        sounds = encode(only, base, (LATENT, towers[REFERENCE], SKETCH), cache, 1, stage("encoding"), one)
+        heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, stage("hearing"), one)
     if problem is not None:
-        for sentence in dict.fromkeys((*_sentences(spoken), *sounds.problems, *heard.problems)):
-            problem(sentence)
+        told = set(collection.problems)
+        for sentence in dict.fromkeys((*spoken.problems, *sounds.problems, *heard.problems)):
+            if sentence not in told:
+                problem(sentence)
     found: dict[str, list[int]] = {}
     for at, item in enumerate(heard.items):
         found.setdefault(item.means or "", []).append(at)
     rows = tuple(tuple(found.get(item.key, ())) for item in sounds.items)
     return ImitatedSounds(sounds, heard, tuple(range(len(sounds))), rows, towers)
-
-
-def _sentences(collection: Collection) -> Iterable[str]:
-    return (fault.sentence for fault in collection.faults)
