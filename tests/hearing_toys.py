@@ -61,6 +61,18 @@ def sound(number: int, imitated: bool = False, take: int = 0) -> np.ndarray:
     return (whole + breath * draw.standard_normal(len(times))).astype(np.float32)
 
 
+def clap_like(pairs, *_):  # type: ignore[no-untyped-def]
+    """In CLAP's place: unit vectors `[sounds, 512]` that tell sounds apart by what their mels look like."""
+    from training.pictures import seen
+    from vocaldm_live.model.encoder_mel import EncoderMel
+
+    mels = [seen(pairs.sound(number), EncoderMel()) for number in range(len(pairs.sounds))]
+    looks = torch.from_numpy(np.stack([np.concatenate([mel.mean(1), mel.max(1)]) for mel in mels]))
+    turn = torch.randn(256, 512, generator=torch.Generator().manual_seed(7)) / 16.0
+    axis = torch.randn(512, generator=torch.Generator().manual_seed(8))
+    return nn.functional.normalize((looks + 0.7) @ turn + 0.1 * axis, dim=1)
+
+
 def pairs(folder: Path, first: int, count: int, takes: int = 1) -> Path:
     """So many sounds, each with so many imitations."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,15 @@ from vocaldm_live.errors import ClusterError
 SERVER = """
 import sys, threading
 from vocaldm_live.cluster.pool import Plan, begin_ray
-begin_ray(Plan(workers=2, memory=100))
+from vocaldm_live.errors import ClusterError
+for left in (3, 2, 1, 0):
+    try:
+        begin_ray(Plan(workers=2, memory=100))
+        break
+    except ClusterError as error:  # Ray gives a busy machine half a minute
+        print(error, file=sys.stderr)
+        if not left:
+            raise
 from ray.util.client.server.server import serve
 server = serve("127.0.0.1", int(sys.argv[1]))
 with server.data_servicer.clients_lock:

@@ -37,7 +37,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def trained(sets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("qvim")
-    outcome = run_qvim(out, changes(*sets, "budget.steps=40"))
+    outcome = run_qvim(out, changes(*sets, "budget.steps=60"))
     assert outcome.ended == "done"
     return out
 
@@ -91,6 +91,25 @@ def test_micro_batches_are_the_same_run(
     assert moved < 1e-3
     losses = [float(read_rows(tmp_path / name / "validation.csv")[-1]["mrr"]) for name in ("whole", "small")]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_are_the_same_run(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    given = changes(
+        *sets, *QUICK, "budget.steps=4", "batch=5", "batch_norm=frozen", "train_tau=true", "audio.kinds=[]"
+    )
+    run_qvim(tmp_path / "one", given, normed=True)
+    command = [sys.executable, str(PROGRAM), "qvim", str(tmp_path / "two"), "-1", *given, "machine.devices=2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [read_rows(tmp_path / name / "validation.csv")[-1] for name in ("one", "two")]
+    assert float(rows[0]["ndcg"]) == pytest.approx(float(rows[1]["ndcg"]), abs=1e-5)
+    one, other = weights(tmp_path / "one"), weights(tmp_path / "two")
+    moments = [name for name in one if name.endswith("exp_avg")]
+    assert any("tau" in name for name in moments)
+    for name in moments:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-5, msg=name)
 
 
 def test_it_begins_with_weights_that_the_user_has(tmp_path: Path) -> None:
@@ -245,6 +264,32 @@ def test_the_command_trains_an_encoder_that_a_preset_plays(
     assert said.code == 0, said.err
     assert said.objects[0]["methods"]["encoder"]["queries"] == 2
     assert main([*command[:3], str(tmp_path / "none"), *command[3:]]) == 2
+
+
+@pytest.mark.slow
+def test_the_real_towers_train_and_their_statistics_settle(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    from training.loop import train
+    from training.recipe_file import read_recipe
+    from training.trainers.qvim import QVIMRecipe, QVIMTrainer
+
+    more = ("batch=6", "crop=[32]", "audio.kinds=[]", "bank=4", "keeping.validate.steps=20", "towers=shared")
+    told = read_recipe(None, QVIMRecipe, changes(*sets, "budget.steps=20", *more))
+    before: dict[str, torch.Tensor] = {}
+
+    def make(fabric: object) -> QVIMTrainer:
+        trainer = QVIMTrainer(told, torch.device("cpu"), tmp_path)
+        before.update({name: value.clone() for name, value in trainer.towers.state_dict().items()})
+        return trainer
+
+    train(make, told, tmp_path)
+    state = load_file(tmp_path / "encoder.safetensors")
+    Encoder(classifier=False, shared=True).load_state_dict(state, strict=True)
+    assert all(value.isfinite().all() for value in state.values())
+    for name, value in state.items():
+        if "running" in name or name.endswith("0.weight") and value.ndim == 4:
+            assert not torch.equal(value, before[name]), name
+        if name.endswith("num_batches_tracked"):
+            assert int(value) == 2 * told.settle, "both sides of each batch, and nothing from before"
 
 
 def test_toy_towers_hear_no_padding() -> None:

@@ -163,16 +163,16 @@ def test_a_killed_run_goes_on_as_an_unbroken_one(presets: Path, tmp_path: Path) 
     """Every kind of trained tensor at once, and one step a checkpoint."""
     told = [
         "train=[adapter, film, attention]",
-        "budget.steps=24",
+        "budget.steps=8",
         "keeping.save_seconds=0",
         "toward_base=0.01",
     ]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run_denoiser(presets / "tiny", whole, *told)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(PROGRAM), str(presets / "tiny"), str(broken), "13", *told]
+    command = [sys.executable, str(PROGRAM), str(presets / "tiny"), str(broken), "5", *told]
     assert subprocess.run(command, env=environment, capture_output=True).returncode == -9
-    assert load(broken / "checkpoint.safetensors")[1]["step"] == 13
+    assert load(broken / "checkpoint.safetensors")[1]["step"] == 5
     run_denoiser(presets / "tiny", broken, *told)
     for name in ("unet.safetensors", "adapter.safetensors"):
         one, other = load_file(whole / name), load_file(broken / name)

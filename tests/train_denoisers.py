@@ -59,16 +59,24 @@ def run_denoiser(
     held_out: StackedSounds | None = None,
 ) -> tuple[Outcome, VocalDMTrainer]:
     """Train on a preset; `kill`: the step in which this process ends itself."""
-    trainer = trainer_of(preset, *changes, sounds=sounds, held_out=held_out)
-    step = trainer.step
+    made: list[VocalDMTrainer] = []
 
-    def killing(turn: str, now: Step) -> object:
-        if now.index == kill:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return step(turn, now)
+    def make(fabric: object) -> VocalDMTrainer:
+        # Here and not before: fresh deltas come from the recipe's seed.
+        trainer = trainer_of(preset, *changes, sounds=sounds, held_out=held_out)
+        step = trainer.step
 
-    trainer.step = killing  # type: ignore[assignment, method-assign]
-    return train(lambda fabric: trainer, trainer.recipe, out), trainer
+        def killing(turn: str, now: Step) -> object:
+            if now.index == kill:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return step(turn, now)
+
+        trainer.step = killing  # type: ignore[assignment, method-assign]
+        made.append(trainer)
+        return trainer
+
+    outcome = train(make, recipe_of(*changes), out)
+    return outcome, made[0]
 
 
 def trained_tensors(network: nn.Module) -> set[str]:

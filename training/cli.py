@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from training.commands.align import align
 from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
+from training.commands.distill import distill
 from training.commands.encode import encode
 from training.commands.evaluate import evaluate
 from training.commands.export import export
@@ -34,10 +36,12 @@ app = typer.Typer(
 _commands = (
     preset,
     qvim,
+    align,
     vocaldm,
     vae,
     vocoder,
     ldm,
+    distill,
     check,
     convert,
     encode,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,10 +101,16 @@ def imitated_sounds(
 
     The base needs its VAE, and its encoder or CLAP's audio tower. `voices`: how many are rendered of a sound that has
     no recorded one. `progress(stage, done, whole)` hears of "cutting", "imitating", "encoding" and "hearing"; `problem`
-    a sentence for everything that is left out. Raises DataError, RecipeError.
+    a sentence for everything that is left out here; of its own the collection tells. Raises DataError, RecipeError.
     """
     pieces = cut(collection, cache, progress=_stage(progress, "cutting"))
-    return imitated_pieces(pieces, base, cache, voices, seed, workers, progress, problem, pool)
+    known = frozenset(collection.problems)
+
+    def new(sentence: str) -> None:
+        if problem is not None and sentence not in known:
+            problem(sentence)
+
+    return imitated_pieces(pieces, base, cache, voices, seed, workers, progress, new, pool)
 
 
 def imitated_pieces(
@@ -132,7 +138,7 @@ def imitated_pieces(
         sounds = encode(only, base, wanted, cache, 1, _stage(progress, "encoding"), one)
         heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, _stage(progress, "hearing"), one)
     if problem is not None:
-        for sentence in dict.fromkeys((*_sentences(spoken), *sounds.problems, *heard.problems)):
+        for sentence in dict.fromkeys((*spoken.problems, *sounds.problems, *heard.problems)):
             problem(sentence)
     found: dict[str, list[int]] = {}
     for at, item in enumerate(heard.items):
@@ -143,7 +149,3 @@ def imitated_pieces(
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
     return None if progress is None else lambda done, whole: progress(name, done, whole)
-
-
-def _sentences(collection: Collection) -> Iterable[str]:
-    return (fault.sentence for fault in collection.faults)

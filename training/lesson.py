@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from training.data.spec import DataSpec
 from training.errors import DataError
 from training.imitated_sounds import ImitatedSounds, Progress, imitated_sounds
 from training.loop import Outcome, train
+from training.recipe import Machine
 from training.reconstruction import check_reconstruction
 from training.shards import encode_shards, holds_shards, mels, read, shards_digest
 from training.trainers.vocaldm import VocalDMTrainer
@@ -40,6 +41,31 @@ SHARE_KEPT = 4
 """One in so many shards' examples is held out at most, where no others are named to judge by."""
 
 
+class Taught(Protocol):
+    """What recipes of denoisers say of their lesson, as in VocalDM's (trainers/vocaldm_recipe.py)."""
+
+    @property
+    def base(self) -> str: ...
+    @property
+    def vae(self) -> str | None: ...
+    @property
+    def encoder(self) -> str | None: ...
+    @property
+    def data(self) -> DataSpec: ...
+    @property
+    def held_out(self) -> str | None: ...
+    @property
+    def voices(self) -> int: ...
+    @property
+    def least_vae_db(self) -> float | None: ...
+    @property
+    def bank(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def machine(self) -> Machine: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Lesson:
     """data: a digest of all sounds; reconstruction_db: how well the base's VAE knows them."""
@@ -52,7 +78,7 @@ class Lesson:
 
 
 def open_lesson(
-    recipe: VocalDMRecipe,
+    recipe: Taught,
     cache: Path,
     device: torch.device,
     progress: Progress | None = None,
@@ -89,7 +115,7 @@ def run_lesson(
     return train(make, recipe, out, fresh)
 
 
-def base_of(recipe: VocalDMRecipe) -> Base:
+def base_of(recipe: Taught) -> Base:
     """The recipe's base with the networks that hear, denoise and sound, its own VAE and encoder where it names some."""
     base = open_base(recipe.base, ("unet", "vae"))
     there = base.preset.header.parts.with_weights()
@@ -102,7 +128,7 @@ def base_of(recipe: VocalDMRecipe) -> Base:
     return base
 
 
-def _of_shards(recipe: VocalDMRecipe, base: Base, cache: Path, device: torch.device) -> Lesson:
+def _of_shards(recipe: Taught, base: Base, cache: Path, device: torch.device) -> Lesson:
     folder, limit = Path(recipe.data.source), recipe.data.limit
     sounds = encode_shards(folder, limit, base, cache, device)
     digest = shards_digest(folder)
@@ -120,7 +146,7 @@ def _of_shards(recipe: VocalDMRecipe, base: Base, cache: Path, device: torch.dev
 
 
 def _of_collection(
-    recipe: VocalDMRecipe,
+    recipe: Taught,
     base: Base,
     cache: Path,
     device: torch.device,
@@ -159,7 +185,7 @@ def _of_collection(
     return Lesson(base, sounds, held_out, digest, _known(recipe, base, collection))
 
 
-def _known(recipe: VocalDMRecipe, base: Base, collection: Collection) -> float:
+def _known(recipe: Taught, base: Base, collection: Collection) -> float:
     """How well the VAE knows some of a collection's sounds, spread over all of it."""
     features = Features(base, (LATENT,))
     items = [item for item in collection.items if item.role == "sound"]
@@ -182,7 +208,7 @@ def contents_of(sounds: ImitatedSounds) -> Iterator[str]:
     return (sounds.sounds.keys[at] for at in sounds.which)
 
 
-def _checked(recipe: VocalDMRecipe, base: Base, some: Iterable[Tensor]) -> float:
+def _checked(recipe: Taught, base: Base, some: Iterable[Tensor]) -> float:
     vae = base.networks["vae"]
     assert isinstance(vae, MelVAE)
     return check_reconstruction(vae.cpu(), some, recipe.least_vae_db, base.preset.name)

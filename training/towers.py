@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training.draws import Draws
 from training.errors import RecipeError
 from training.partial import load_partly
 from training.pictures import Batch, Pictures, Side
@@ -19,17 +22,23 @@ from vocaldm_live.checkpoints.preset import load_encoder, read_preset
 from vocaldm_live.model.encoder import Encoder, normalise
 
 Number = Literal["two", "shared"]
+SETTLING_ROWS = 16
 
 
-def open_towers(number: Number, start: str | None) -> Encoder:
-    """An encoder of two towers or a shared one: fresh, of a preset, or of a file.
+def open_towers(number: Number | None, start: str | None) -> Encoder:
+    """An encoder of two towers or a shared one: fresh, of a preset, or of a file; number None: as the weights are.
 
-    start: a preset's name or folder, weights of our own, a QVIM checkpoint, or EfficientAT's mn10 (`mn10_as`), which
-    begins both towers. Raises PresetError for what cannot be read, RecipeError where two towers would become one.
+    start: a preset's name or folder, a finished run, weights of our own, a QVIM checkpoint, or EfficientAT's mn10
+    (`mn10_as`), which begins both towers. Raises PresetError for what cannot be read, RecipeError where two towers would
+    become one.
     """
+    state = None if start is None else _state(start)
+    if number is None:
+        number = (
+            "shared" if state and not any(name.startswith("reference_encoder.") for name in state) else "two"
+        )
     encoder = Encoder(classifier=False, shared=number == "shared")
-    if start is not None:
-        state = _state(start)
+    if state is not None:
         if number == "two" and not any(name.startswith("reference_encoder.") for name in state):
             state |= {
                 name.replace("imitation_encoder.", "reference_encoder.", 1): value
@@ -46,6 +55,8 @@ def open_towers(number: Number, start: str | None) -> Encoder:
 
 def _state(start: str) -> dict[str, Tensor]:
     path = Path(start)
+    if (path / "encoder.safetensors").is_file() and not (path / HEADER_FILE).is_file():
+        path = path / "encoder.safetensors"  # of a finished run
     if path.is_file():
         return dict(read_encoder(path)[1])
     preset = read_preset(path if (path / HEADER_FILE).is_file() else resolve_preset(start))
@@ -68,13 +79,24 @@ def embed(towers: nn.Module, side: Side, batch: Batch, device: torch.device) -> 
     return embedding
 
 
-def heard(towers: nn.Module, pictures: Pictures, side: Side, device: torch.device, rows: int = 8) -> Tensor:
-    """Unit embeddings `[n, width]` on the CPU of all imitations or sounds of a set, whole, by towers in eval mode."""
+def heard(
+    towers: nn.Module,
+    pictures: Pictures,
+    side: Side,
+    device: torch.device,
+    rows: int = 8,
+    most: int | None = None,
+) -> Tensor:
+    """Unit embeddings `[n, width]` on the CPU of imitations or sounds of a set, whole, by towers in eval mode.
+
+    Of all of them, or of so many at most, evenly from all.
+    """
     count = len(pictures.pairs) if side == "imitation" else len(pictures.pairs.names)
+    numbers = np.linspace(0, count - 1, min(count, most or count)).round().astype(np.int64)
     found = []
     with torch.inference_mode():
-        for first in range(0, count, rows):
-            batch = pictures.plain(side, range(first, min(count, first + rows)))
+        for first in range(0, len(numbers), rows):
+            batch = pictures.plain(side, numbers[first : first + rows].tolist())
             found.append(normalise(embed(towers, side, batch, device)).float().cpu())
     return torch.cat(found).clone()
 
@@ -82,6 +104,22 @@ def heard(towers: nn.Module, pictures: Pictures, side: Side, device: torch.devic
 def batch_norms(networks: Iterable[nn.Module]) -> list[nn.BatchNorm2d]:
     """The batch normalisations of some networks."""
     return [one for network in networks for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
+
+
+def settled(
+    towers: nn.Module, pictures: Pictures, batches: int, seed: int, device: torch.device
+) -> nn.Module:
+    """A copy of averaged towers whose batch-norm statistics are those of its own weights; as it is without any.
+
+    They are measured over so many batches, which are the same ones whenever it is asked.
+    """
+    if not batches or not batch_norms([towers]):
+        return towers
+    copy = deepcopy(towers)
+    rows = min(SETTLING_ROWS, len(pictures.pairs))
+    drawn = (pictures.drawn(Draws(seed, at, tuple(range(rows)), rows, device)) for at in range(batches))
+    settle(copy, drawn, device)
+    return copy
 
 
 def settle(towers: nn.Module, batches: Iterable[tuple[Batch, Batch]], device: torch.device) -> None:

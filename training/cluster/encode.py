@@ -63,4 +63,4 @@ def encode_all(
     tell = None if progress is None else lambda done, whole: progress("encoding", done, whole)
     only = collection.of(item for item in collection.items if item.role == "sound")
     alone = encode(only, base, wanted, cache, 1, tell, pool)
-    return Counted(len(alone), 0, (*collection.problems, *alone.problems))
+    return Counted(len(alone), 0, alone.problems)

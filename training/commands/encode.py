@@ -54,9 +54,7 @@ def encode(
     base = fitting_base(preset)
     with spread(workers, cluster, gpus) as pool, counting_stages() as progress:
         done = encode_all(collection, base, cache, pool, voices, seed, progress)
-    told = set(collection.problems)
     for problem in done.problems:
-        if problem not in told:
-            say(problem)
+        say(problem)
     print(f"{done.sounds} sounds and {done.voices} voices of {collection.name} are in {cache}.")
     return 0

@@ -105,7 +105,9 @@ class Features:
         if isinstance(self.trained, AudioLDMUNetPart):
             return scale_of(samples, self.trained)
         low, high = PEAKS_DB
-        drawn = int(hashlib.sha256(f"level {key}".encode()).hexdigest(), 16) / 2.0**256
+        drawn = (
+            int(hashlib.sha256(f"level {key}".encode("utf-8", "surrogateescape")).hexdigest(), 16) / 2.0**256
+        )
         return Scale(10.0 ** ((low + (high - low) * drawn) / 20.0) / max(float(np.abs(samples).max()), 1e-4))
 
     def _sketch(self, samples: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ FEWEST = 4  # groups: from so many on, a share above 0 holds out at least one
 
 def held_out(name: str, share: int = 10) -> bool:
     """Whether the sound of this name belongs to the held-out part of the house's own data, one in `share`."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % share == 0
+    # A name need not be text.
+    return int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16) % share == 0
 
 
 def contents(collection: Collection) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,7 +16,8 @@ def moments(vectors: Tensor, targets: Tensor) -> Tensor:
     """How far mean and covariance of unit vectors `[n, width]` are from those of their targets `[n, width]`.
 
     What a set of conditions looks like to a denoiser that was trained on another one, whichever row is which: 1 - cosine
-    alone lets them gather around the targets' mean. The covariance's part is over its own size.
+    alone lets them gather around the targets' mean. The covariances' part is over the size of both, so 1 where one is
+    nothing.
     """
     means, spreads = [], []
     for rows in (vectors, targets):
@@ -24,4 +26,5 @@ def moments(vectors: Tensor, targets: Tensor) -> Tensor:
         means.append(mean)
         spreads.append(away.T @ away / max(1, len(rows) - 1))
     first = (means[0] - means[1]).square().sum()
-    return first + (spreads[0] - spreads[1]).square().sum() / spreads[1].square().sum().clamp_min(1e-9)
+    size = sum(spread.square().sum() for spread in spreads)
+    return first + (spreads[0] - spreads[1]).square().sum() / torch.as_tensor(size).clamp_min(1e-12)

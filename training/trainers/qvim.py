@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,10 +24,9 @@ from training.pictures import Pairs, Pictures
 from training.recipe import Budget, Count, Every, Keeping, Optimiser, Positive, Rates, Recipe, Share, Strict
 from training.runfolder import save_weights
 from training.step import Step
-from training.towers import Number, batch_norms, described, embed, heard, open_towers, settle
+from training.towers import Number, batch_norms, described, embed, heard, open_towers, settled
 from vocaldm_live.measure.retrieval import ClassRetrieval, score_classes
 
-SETTLING_ROWS = 16
 Crop = Annotated[int, Field(ge=16, le=1000)]
 
 
@@ -183,17 +181,9 @@ class QVIMTrainer:
         return Draws(draws.seed, draws.step, tuple(range(step.batch)), step.batch, draws.device)
 
     def _settled(self, averaged: nn.Module) -> nn.Module:
-        """A copy whose statistics are those of its own weights; of batches that are the same at every validation."""
-        if self.recipe.batch_norm == "frozen" or not self.recipe.settle or not batch_norms([averaged]):
-            return averaged
-        towers = deepcopy(averaged)
-        rows = min(SETTLING_ROWS, len(self.pictures.pairs))
-        batches = (
-            self.pictures.drawn(Draws(self.recipe.seed, at, tuple(range(rows)), rows, self.device))
-            for at in range(self.recipe.settle)
-        )
-        settle(towers, batches, self.device)
-        return towers
+        told = self.recipe
+        batches = 0 if told.batch_norm == "frozen" else told.settle
+        return settled(averaged, self.pictures, batches, told.seed, self.device)
 
 
 def open_both(recipe: QVIMRecipe, out: Path) -> tuple[Pairs, Pairs]:

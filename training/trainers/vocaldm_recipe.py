@@ -61,11 +61,11 @@ class VocalDMRecipe(Recipe):
     weights: Literal["base", "fresh"] = "base"
     vae: str | None = None
     encoder: str | None = None
-    train: Annotated[tuple[Part, ...], Field(min_length=1)] = ("film", "attention")
+    train: tuple[Part, ...] = ("film", "attention")
     rank: Count = 16
     film_rank: Count | None = 16
     factors: Factors = Factors()
-    lengths: Annotated[tuple[Count, ...], Field(min_length=1)] = (32, 48, 64)
+    lengths: tuple[Count, ...] = (32, 48, 64)
     imitations: Share = 0.5
     drop: Share = 0.15
     gestures: Gestures = Gestures()
@@ -78,6 +78,8 @@ class VocalDMRecipe(Recipe):
 
     @model_validator(mode="after")
     def _possible(self) -> VocalDMRecipe:
+        if not self.train or not self.lengths:
+            raise ValueError("train and lengths need something in them")
         if len(set(self.train)) < len(self.train) or ("all" in self.train and len(self.train) > 1):
             raise ValueError("train names parts once each, and all stands alone")
         if self.weights == "fresh" and self.train != ("all",):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -32,6 +32,15 @@ T = TypeVar("T")
 ENCODER, TWO_DFT, FINGERPRINT = "encoder", "2DFT of the log-mel", "whole fingerprint"
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A method's scores, the 95 % interval of its MRR over queries, and how likely guessing is to reach it."""
+
+    scores: ClassRetrieval
+    interval: tuple[float, float]
+    chance: float
+
+
 def evaluate_library(
     folder: Annotated[
         Path, typer.Argument(metavar="DATA", help="VimSketch, QVIM-DEV, or pairs of your own.")
@@ -46,7 +55,8 @@ def evaluate_library(
     """Measure query by vocal imitation: MRR, class-wise MRR and NDCG, with baselines and chance beside them.
 
     DATA is VimSketch (references/, vocal_imitations/), QVIM-DEV (DEV Dataset.csv, Items/, Queries/), or
-    NAME_imitation* with NAME_reference* as `vocaldm evaluate` takes them. The first ten seconds are heard.
+    NAME_imitation* with NAME_reference* as `vocaldm evaluate` takes them. The first ten seconds are heard. Beside MRR
+    stand its interval over queries and the probability that guessing reaches it.
     """
     import torch
 
@@ -68,7 +78,15 @@ def evaluate_library(
             say(problem)
         if as_json:
             plain = {"data": dataset.name, "preset": chosen.name, "encoder": ears.sha256}
-            methods = {name: {**asdict(one), "by_class": dict(one.by_class)} for name, one in found.items()}
+            methods = {
+                name: {
+                    **asdict(one.scores),
+                    "by_class": dict(one.scores.by_class),
+                    "mrr_interval": one.interval,
+                    "probability_by_chance": one.chance,
+                }
+                for name, one in found.items()
+            }
             print(json.dumps({**plain, "methods": methods}), file=results)
         else:
             print(text(dataset, chosen.name, found), file=results)
@@ -77,14 +95,15 @@ def evaluate_library(
 
 def evaluate_retrieval(
     dataset: Dataset, ears: EncoderEars, problem: Callable[[str], None]
-) -> dict[str, ClassRetrieval]:
+) -> dict[str, Scored]:
     """Scores of the encoder and of the baselines by method; `problem` hears of sounds that are left out.
 
     Raises SoundError where no query is left.
     """
     import numpy as np
 
-    from vocaldm_live.measure.retrieval import fingerprint, rank, score_classes
+    from vocaldm_live.measure.guessing import chance_of, interval
+    from vocaldm_live.measure.retrieval import fingerprint, rank, reciprocal_ranks, score_classes
 
     def hear(path: Path, is_imitation: bool) -> tuple[Any, Any]:
         sound = _first_seconds(path)
@@ -108,24 +127,32 @@ def evaluate_retrieval(
     }
     targets = [target for _, target in pairs]
     classes = [dataset.classes[at] for at in kept]
-    return {name: score_classes(order, targets, classes) for name, order in orders.items()}
+    scored = {}
+    for name, order in orders.items():
+        one = score_classes(order, targets, classes)
+        between = interval(reciprocal_ranks(order, targets))
+        scored[name] = Scored(one, between, chance_of(one.mrr, one.queries, one.candidates))
+    return scored
 
 
-def text(dataset: Dataset, preset: str, found: dict[str, ClassRetrieval]) -> str:
+def text(dataset: Dataset, preset: str, found: dict[str, Scored]) -> str:
     """The scores as a table."""
     rows = [
         (
             f"{name} ({preset})" if name == ENCODER else name,
-            *(f"{value:.3f}" for value in (one.mrr, one.class_mrr, one.ndcg, one.recall_at_1)),
+            f"{each.scores.mrr:.3f}",
+            f"{each.interval[0]:.3f} to {each.interval[1]:.3f}",
+            f"{each.chance:.2g}",
+            *(f"{value:.3f}" for value in (each.scores.class_mrr, each.scores.ndcg, each.scores.recall_at_1)),
         )
-        for name, one in found.items()
+        for name, each in found.items()
     ]
-    one = found[ENCODER]
-    chance = (one.chance_mrr, one.chance_mrr, one.chance_ndcg, one.chance_recall_at_1)
-    rows.append(("chance", *(f"{value:.3f}" for value in chance)))
+    one = found[ENCODER].scores
+    chance = (one.chance_mrr, one.chance_ndcg, one.chance_recall_at_1)
+    rows.append(("chance", f"{one.chance_mrr:.3f}", "", "", *(f"{value:.3f}" for value in chance)))
     return (
         f"{dataset.name}: {one.queries} imitations among {one.candidates} sounds, {one.classes} classes asked for.\n\n"
-        + table(("method", "MRR", "class MRR", "NDCG", "R@1"), rows)
+        + table(("method", "MRR", "95 %", "by chance", "class MRR", "NDCG", "R@1"), rows)
     )
 
 

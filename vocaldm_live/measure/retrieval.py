@@ -165,6 +165,11 @@ def mrr(orders: Sequence[ArrayLike], targets: Sequence[int]) -> Retrieval:
     )
 
 
+def reciprocal_ranks(orders: Sequence[ArrayLike], targets: Sequence[int]) -> Array:
+    """1 / rank of each order's one target, `[queries]`; raises ValueError as `mrr` does."""
+    return 1.0 / _places(orders, targets)[1]
+
+
 def discounts(count: int) -> Array:
     """What an item is worth at each place, 1 / log2(place + 1): [count] (Jarvelin and Kekalainen 2002)."""
     return 1 / np.log2(np.arange(2, count + 2))

@@ -1,0 +1,94 @@
+"""`vocaldm-train distill`: a preset learns to make its clips in a few steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands import (
+    ChangesOption,
+    DataOption,
+    DevicesOption,
+    FreshOption,
+    HoursOption,
+    MinutesOption,
+    NodesOption,
+    OutOption,
+    PrecisionOption,
+    RecipeArgument,
+    StepsOption,
+    as_text,
+    changes_of,
+    counting,
+    find_recipe,
+    say_outcome,
+)
+from vocaldm_live.errors import RequestError
+
+BaseOption = Annotated[
+    str | None, typer.Option("--base", metavar="PRESET", help="The preset that is taught: a name or folder.")
+]
+FewOption = Annotated[
+    str | None, typer.Option("--few", metavar="K|LOW:K:HIGH", help="Sampler steps of the new preset.")
+]
+GuidanceOption = Annotated[
+    str | None,
+    typer.Option("--guidance", metavar="G|LOW:HIGH", help="Of the teacher; none: the base's default."),
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="At the end write a preset of that name.")
+]
+ToOption = Annotated[Path, typer.Option("--to", metavar="DIR", help="Where presets lie.")]
+
+
+def distill(
+    out: OutOption,
+    recipe: RecipeArgument = None,
+    data: DataOption = None,
+    base: BaseOption = None,
+    few: FewOption = None,
+    guidance: GuidanceOption = None,
+    name: NameOption = None,
+    to: ToOption = Path("presets"),
+    changes: ChangesOption = None,
+    steps: StepsOption = None,
+    minutes: MinutesOption = None,
+    max_hours: HoursOption = None,
+    devices: DevicesOption = None,
+    nodes: NodesOption = None,
+    precision: PrecisionOption = None,
+    fresh: FreshOption = False,
+) -> None:
+    """Teach a preset to make in a few steps, without guidance, what it makes guided in many."""
+    from training.recipe_file import read_recipe
+    from training.taught import export_taught, run_distillation
+    from training.trainers.distill_recipe import DistillRecipe
+
+    given = changes_of(changes, steps, minutes, max_hours, devices, nodes, precision, data)
+    given += [] if base is None else [f"base={as_text(base)}"]
+    if few is not None:
+        low, default, high = _numbers("few", few, (1, 3))
+        given += [f"few.low={low}", f"few.default={default}", f"few.high={high}"]
+    if guidance is not None:
+        low, _, high = _numbers("guidance", guidance, (1, 2))
+        given.append(f"teacher.guidance=[{low}, {high}]")
+    told = read_recipe(find_recipe(recipe, out), DistillRecipe, given)
+    with counting("preparing") as bar:
+        tell = None if bar is None else lambda stage, done, whole: bar(done, whole)
+        outcome = run_distillation(told, out, fresh, tell)
+    say_outcome(outcome)
+    if name is not None and outcome.ended != "paused":
+        from training.commands.export import say_exported
+
+        say_exported(export_taught(told, outcome.folder, name, to))
+
+
+def _numbers(key: str, text: str, counts: tuple[int, ...]) -> tuple[str, str, str]:
+    """The lowest, middle and highest of numbers apart by colons."""
+    parts = text.split(":")
+    if len(parts) not in counts or not all(part.replace(".", "", 1).isdigit() for part in parts):
+        ways = {1: "one number", 2: "LOW:HIGH", 3: "LOW:DEFAULT:HIGH"}
+        raise RequestError(f"{key} is {text!r}: write {' or '.join(ways[count] for count in counts)}.")
+    return parts[0], parts[len(parts) // 2], parts[-1]
