@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from training.data.collection import shown, text_file
 from training.data.copying import safe_name
 from training.data.formats import read_collection
+from training.data.prompt_list import read_prompts
 from training.errors import DataError
 from vocaldm_live.sound.audio import LONGEST_SECONDS
 
@@ -101,8 +102,18 @@ def _of_row(cells: Mapping[str, str], path: Path, number: int) -> Order:
     return Order(name, voice, words, seconds, seed)
 
 
+def _prompts(path: Path, problem: Problem) -> list[Order]:
+    """AudioLDM's lists of words."""
+    return [Order(prompt.name, text=prompt.text) for prompt in read_prompts(path, problem)]
+
+
 # Lists by the ending of their file; what reads another form of list is another line here.
-LISTS: dict[str, Callable[[Path, Problem], Sequence[Order]]] = {".csv": _table, ".tsv": _table}
+LISTS: dict[str, Callable[[Path, Problem], Sequence[Order]]] = {
+    ".csv": _table,
+    ".tsv": _table,
+    ".lst": _prompts,
+    ".txt": _prompts,
+}
 
 
 def _stem(key: str) -> str:
