@@ -103,14 +103,14 @@ def imitated_sounds(
     no recorded one. `progress(stage, done, whole)` hears of "cutting", "imitating", "encoding" and "hearing"; `problem`
     a sentence for everything that is left out here; of its own the collection tells. Raises DataError, RecipeError.
     """
-    pieces = cut(collection, cache, progress=_stage(progress, "cutting"))
-    known = frozenset(collection.problems)
+    told = set(collection.problems)
 
-    def new(sentence: str) -> None:
-        if problem is not None and sentence not in known:
+    def tell(sentence: str) -> None:
+        if problem is not None and sentence not in told:
             problem(sentence)
 
-    return imitated_pieces(pieces, base, cache, voices, seed, workers, progress, new, pool)
+    pieces = cut(collection, cache, progress=_stage(progress, "cutting"))
+    return imitated_pieces(pieces, base, cache, voices, seed, workers, progress, tell, pool)
 
 
 def imitated_pieces(

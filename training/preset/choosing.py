@@ -80,9 +80,7 @@ def choose(
         )
         return score
 
-    scores = {
-        choice: weigh(choice) for choice in (Choice(unet=share) for share in (SHARES if has_unet else (0.0,)))
-    }
+    scores = {choice: weigh(choice) for choice in (Choice(unet=share) for share in shares)}
     best = min(scores, key=lambda choice: scores[choice])
     more = Choice(best.unet, best.adapter, MORE_GUIDANCE)
     return more if weigh(more) < scores[best] else best
