@@ -35,7 +35,7 @@ from vocaldm_live.checkpoints.preset import check_preset, read_preset  # noqa: E
 
 ROOT = Path(__file__).resolve().parent.parent
 UNET = "{size: own, channels: [32, 32], head_width: 16}"
-STEPS = {"eps": 40, "x0": 80, "v": 120}
+STEPS = {"eps": 30, "x0": 50, "v": 120}
 WORDS = ("a dog barks", "rain", "a door", "wind in a tree")
 
 
