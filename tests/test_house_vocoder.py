@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.judge_vocoder import again, judge, noises
 from training.library import read_library
+from training.vocoding import again, judge, noises
 from vocaldm_live.checkpoints.places import resolve_preset
 from vocaldm_live.checkpoints.preset import load_modules, read_preset
 from vocaldm_live.measure.spectra import frame_rate_tone_db, log_magnitude_variance

@@ -13,19 +13,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from training.examples import make_sound
+from training.errors import RecipeError
+from training.examples import CLIP_FRAMES, make_sound
 from training.library import LibrarySound
-from vocaldm_live.checkpoints.preset import Modules
+from training.sounds import Sounds
+from vocaldm_live.checkpoints.places import resolve_preset
+from vocaldm_live.checkpoints.preset import Modules, load_modules, read_preset
 from vocaldm_live.model.denoise import Prediction, denoise_from
 from vocaldm_live.model.samplers import ddim
 from vocaldm_live.model.sketch_image import draw_sketch
 from vocaldm_live.model.unet import Condition
+from vocaldm_live.sound.geometry import HOUSE, Geometry
 from vocaldm_live.sound.mel import log_mel
 from vocaldm_live.sound.sketch import measure_sketch
 
 STEPS, START = 4, 2
+MEL = ("sample_rate", "n_fft", "hop", "mel_bands", "fmin", "fmax", "mel_floor")
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,37 @@ class Drawn:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def segments(self, batch: int, frames: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Random `[batch, frames * hop]` of the samples and `[batch, bands, frames]` of the mels, at the same places."""
+    def segment(self, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A random `[frames * hop]` of the samples and the mel at the same place, float32 `[bands, frames]`."""
         hop = self.samples.shape[1] // self.mel.shape[2]
-        samples, mels = [], []
-        for clip in rng.integers(len(self), size=batch):
-            start = int(rng.integers(0, self.mel.shape[2] - frames + 1))
-            samples.append(self.samples[clip, start * hop : (start + frames) * hop])
-            mels.append(self.mel[clip, :, start : start + frames])
-        return torch.from_numpy(np.stack(samples)), torch.from_numpy(np.stack(mels).astype(np.float32))
+        clip = int(rng.integers(len(self)))
+        start = int(rng.integers(0, self.mel.shape[2] - frames + 1))
+        samples = self.samples[clip, start * hop : (start + frames) * hop]
+        return samples, self.mel[clip, :, start : start + frames].astype(np.float32)
+
+
+def drawn_by(
+    name: str, folder: Path, count: int, seed: int, sounds: Sounds, geometry: Geometry, frames: int
+) -> Drawn:
+    """What a preset draws for `count` sounds, real ones and procedural ones by halves, kept in `folder`.
+
+    Raises PresetError where there is no such preset, RecipeError where it cannot draw these mels.
+    """
+    preset = read_preset(resolve_preset(name))
+    own_mel = all(
+        getattr(one, key) == getattr(HOUSE, key) for one in (preset.geometry, geometry) for key in MEL
+    )
+    if preset.header.parts.unet.kind != "sketch-unet" or not own_mel or frames > CLIP_FRAMES:
+        raise RecipeError(
+            f"drawn_by needs a preset of the house's kind, a vocoder of the house's mel and a crop of {CLIP_FRAMES} "
+            f"frames at most, which {name} and this recipe are not; leave it out."
+        )
+    path = folder / f"drawn-{preset.sha256[:12]}-{count}.npz"
+    library = [
+        LibrarySound(own, np.asarray(row), False) for own, row in zip(sounds.names, sounds.rows, strict=True)
+    ]
+    modules = load_modules(preset) if not path.exists() else None
+    return drawn_once(path, count, seed, library, modules, preset.header.parts.unet.prediction)
 
 
 def draw_mels(samples: np.ndarray, modules: Modules, prediction: Prediction, seed: int) -> np.ndarray:
@@ -76,14 +102,15 @@ def drawn_once(
     count: int,
     seed: int,
     library: Sequence[LibrarySound],
-    modules: Modules,
+    modules: Modules | None,
     prediction: Prediction,
     real_share: float = 0.5,
 ) -> Drawn:
-    """`count` sounds and their drawn mels, kept at `path` so that a resumed run begins at once."""
+    """`count` sounds and their drawn mels, kept at `path` so that a resumed run begins at once and needs no modules."""
     if path.exists():
         kept = np.load(path, allow_pickle=False)
         return Drawn(kept["samples"], kept["mel"])
+    assert modules is not None
     samples = np.stack(
         [make_sound(index, seed, library, real_share, False)[0] for index in range(count)]
     ).astype(np.float32)

@@ -13,7 +13,10 @@ from vocaldm_live.sound.geometry import Geometry
 
 
 class MelHeader(Strict):
-    """The mel that a vocoder takes: framed and banded as `sound.mel` does it, natural log of magnitudes."""
+    """The mel that a vocoder takes: framed and banded as `sound.mel` does it, natural log of magnitudes.
+
+    mel_mean, mel_scale: what an istft vocoder centres and scales it by; left out: as the house's does.
+    """
 
     sample_rate: Annotated[int, Field(ge=8000, le=192000)]
     n_fft: Annotated[int, Field(ge=64, le=16384)]
@@ -23,6 +26,8 @@ class MelHeader(Strict):
     fmax: Annotated[float, Field(gt=0.0)]
     mel_floor: Annotated[float, Field(gt=0.0)]
     log: Literal["natural"]
+    mel_mean: float | None = None
+    mel_scale: Annotated[float, Field(gt=0.0)] | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> MelHeader:
@@ -31,7 +36,8 @@ class MelHeader(Strict):
 
     def build(self) -> Geometry:
         """A geometry with that mel and no latent to speak of."""
-        return Geometry(**self.model_dump(exclude={"log"}), fold=1, factor=1, latent_channels=1)
+        told = self.model_dump(exclude={"log"}, exclude_none=True)
+        return Geometry(**told, fold=1, factor=1, latent_channels=1)
 
 
 class VocoderHeader(Header):

@@ -18,6 +18,7 @@ from vocaldm_live.checkpoints.strict import TextFile
 from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM, resolve_vocoder
 from vocaldm_live.errors import ClusterError, VocalDMError
 
+KEPT_PRESETS = 2  # that a worker holds loaded
 PIECE = 4 << 20  # bytes of a file that travel at once
 _FACTS, _VOCODER = "bundle.json", "vocoder"
 

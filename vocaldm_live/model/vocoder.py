@@ -125,7 +125,11 @@ def draw_noise(
 
     Drawn as samples, so that its frames agree where they overlap and nothing is lost in overlap-add.
     """
-    samples = torch.randn(batch, frames * geometry.hop, generator=generator)
+    return unit_noise(torch.randn(batch, frames * geometry.hop, generator=generator), geometry)
+
+
+def unit_noise(samples: Tensor, geometry: Geometry) -> Tensor:
+    """What `draw_noise` gives, of white samples `[batch, frames * hop]` of variance 1."""
     window_power = 0.375 * geometry.n_fft
     return stft(samples, geometry) / math.sqrt(window_power)
 

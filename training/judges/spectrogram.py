@@ -1,13 +1,17 @@
-"""Discriminators: convolutional judges of complex spectrograms at three resolutions (Jang et al., arXiv 2106.07889)."""
+"""Spectrogram judges: convolutions over complex spectrograms at several resolutions (Jang et al., arXiv 2106.07889)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+RESOLUTIONS = (512, 1024, 2048)
 
-class SpectrogramDiscriminator(nn.Module):
+
+class SpectrogramJudge(nn.Module):
     """Judges samples `[batch, n]` by their STFT of one size; returns the score map and the inner features."""
 
     def __init__(self, size: int, channels: int = 16) -> None:
@@ -38,34 +42,13 @@ class SpectrogramDiscriminator(nn.Module):
         return self.score(x), features
 
 
-class SpectrogramDiscriminators(nn.Module):
-    """One discriminator a resolution."""
+class SpectrogramJudges(nn.Module):
+    """One judge a resolution."""
 
-    def __init__(self, sizes: tuple[int, ...] = (512, 1024, 2048)) -> None:
+    def __init__(self, sizes: Sequence[int] = RESOLUTIONS, channels: int = 16) -> None:
         super().__init__()
-        self.judges = nn.ModuleList(SpectrogramDiscriminator(size) for size in sizes)
+        self.judges = nn.ModuleList(SpectrogramJudge(size, channels) for size in sizes)
 
     def forward(self, samples: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
         """A (score map, features) pair a resolution."""
         return [judge(samples) for judge in self.judges]
-
-
-def discriminator_loss(judges: SpectrogramDiscriminators, real: Tensor, made: Tensor) -> Tensor:
-    """Hinge loss of the judges."""
-    total = real.new_zeros(())
-    for (real_score, _), (made_score, _) in zip(judges(real), judges(made), strict=True):
-        total = total + (1.0 - real_score).clamp_min(0.0).mean() + (1.0 + made_score).clamp_min(0.0).mean()
-    return total / len(judges.judges)
-
-
-def generator_loss(judges: SpectrogramDiscriminators, real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
-    """Hinge loss of the generator, and the feature-matching distance."""
-    fooled = real.new_zeros(())
-    matched = real.new_zeros(())
-    with torch.no_grad():
-        reference = judges(real)
-    for (made_score, made_features), (_, real_features) in zip(judges(made), reference, strict=True):
-        fooled = fooled + (1.0 - made_score).clamp_min(0.0).mean()
-        for one, other in zip(made_features, real_features, strict=True):
-            matched = matched + (one - other).abs().mean() / len(real_features)
-    return fooled / len(judges.judges), matched / len(judges.judges)

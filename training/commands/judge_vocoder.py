@@ -1,0 +1,66 @@
+"""`vocaldm-train judge-vocoder`: vocoders beside Griffin-Lim, on the same mels of held-out sounds."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from vocaldm_live.commands import JsonOption, results_only, say, table
+from vocaldm_live.errors import RequestError
+
+SECONDS = 3.0  # of each sound
+
+
+def judge_vocoder(
+    vocoders: Annotated[
+        list[str],
+        typer.Argument(metavar="VOCODER...", help="Runs, presets or folders of vocoders, of one mel."),
+    ],
+    sounds: Annotated[str, typer.Option("--sounds", metavar="DATA", help="Sounds that are read as data.")],
+    held_out: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="Of these sounds: name, the tenth that the house never heard; content, as runs hold them out; all.",
+        ),
+    ] = "name",
+    limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many, evenly.")] = None,
+    iterations: Annotated[int, typer.Option(min=1, metavar="N", help="Of Griffin-Lim.")] = 32,
+    as_json: JsonOption = False,
+) -> None:
+    """STFT distance to held-out sounds, grain of noise, what silence becomes, tones at the frame rate."""
+    import numpy as np
+
+    from training.data.spec import DataSpec
+    from training.sounds import held_out_of
+    from training.vocoding import FIGURES, by_griffin_lim, by_network, judge
+    from vocaldm_live.checkpoints.vocoders import resolve_vocoder
+
+    if held_out not in ("name", "content", "all"):
+        raise RequestError(f"--held-out is {held_out!r}: choose name, content or all.")
+    choices = [resolve_vocoder(name) for name in vocoders]
+    mels = [choice.geometry for choice in choices if choice.geometry is not None]
+    if not mels:
+        raise RequestError("Griffin-Lim is judged beside a vocoder with a mel; name one.")
+    geometry = mels[0]
+    for choice in choices:
+        choice.check_fits(vocoders[0], geometry)
+    with results_only(as_json) as results:
+        kept = held_out_of(DataSpec(source=sounds), geometry.sample_rate, held_out, say)  # type: ignore[arg-type]
+        count = min(limit or len(kept), len(kept))
+        longest = round(SECONDS * geometry.sample_rate)
+        chosen = [kept.rows[int(at)][:longest] for at in np.linspace(0, len(kept) - 1, count).round()]
+        figures = {
+            name: judge(by_network(choice), chosen, choice.geometry or geometry)
+            for name, choice in zip(vocoders, choices, strict=True)
+            if choice.geometry is not None
+        }
+        figures["griffin-lim"] = judge(by_griffin_lim(geometry, iterations), chosen, geometry)
+        if as_json:
+            print(json.dumps({"sounds": count, "figures": figures}), file=results)
+            return
+        print(f"{count} sounds.", file=results)
+        rows = [[name, *(f"{found[key]:.3f}" for key in FIGURES)] for name, found in figures.items()]
+        print(table(["", *FIGURES.values()], rows), file=results)
