@@ -17,10 +17,11 @@ import pytest
 import torch
 import yaml
 from audioldm_files import networks, published, write_checkpoint
-from cli_helpers import run
+from cli_helpers import run, write_gesture
 from data_sets import burst, put
-from tiny import assert_sentence
+from tiny import assert_sentence, make_tiny_preset
 from tiny_audioldm import make_tiny_audioldm
+from torch.nn import functional
 
 parts.package("lightning")  # of the extra [training]
 
@@ -34,7 +35,7 @@ from vocaldm_live.checkpoints.preset import check_preset, read_preset  # noqa: E
 
 ROOT = Path(__file__).resolve().parent.parent
 UNET = "{size: own, channels: [32, 32], head_width: 16}"
-STEPS = {"eps": 40, "x0": 80, "v": 120}
+STEPS = {"eps": 30, "x0": 50, "v": 120}
 WORDS = ("a dog barks", "rain", "a door", "wind in a tree")
 
 
@@ -304,3 +305,20 @@ def test_a_run_says_what_it_made(base: Path, sounds: Path, tmp_path: Path) -> No
     assert main(command(sounds, tmp_path / "run", "--base", base, "--steps", 1)) == 0
     header = read_preset(tmp_path / "run" / "ldm").header
     assert header.training["conditioner"] == "clap" and str(tmp_path) not in json.dumps(header.training)
+
+
+def test_the_houses_kind_is_a_base_and_its_encoder_tells(
+    sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = make_tiny_preset(tmp_path, "tiny")
+    assert main(command(sounds, tmp_path / "run", "--base", base, "--steps", 2, batch=2, bank=2)) == 0
+    assert "told by encoder" in capsys.readouterr().err
+    preset = read_preset(tmp_path / "run" / "ldm")
+    assert preset.geometry == read_preset(base).geometry
+    unet = load_file(preset.folder / "unet.safetensors")
+    null = functional.normalize(load_file(base / "adapter.safetensors")["null"].float(), dim=0)
+    torch.testing.assert_close(unet["null"], null)
+    voice = write_gesture(tmp_path / "voice.wav")
+    more = ("--preset", preset.folder, "--steps", 1, "--json", "--out", tmp_path / "clips")
+    said = run(capsys, "generate", voice, *more)
+    assert (said.code, said.err) == (0, "")

@@ -54,7 +54,7 @@ class Blueprint:
 
     def encoding_base(self) -> Base:
         """A base whose sounds are heard at the level that this preset's UNet is trained with."""
-        networks = dict(self.base.networks) if self.base is not None else {}
+        networks = (dict(self.base.networks) if self.base is not None else {}) | dict(self.heard.networks)
         if self.plain["parts"]["vae"]["kind"] == "pixels":
             networks["vae"] = Pixels(self.geometry)
         preset = Preset(self.header.name, Path(), self.header, self.header.identity())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.data.collection import Item
 from training.errors import RecipeError
@@ -39,12 +39,16 @@ class ConditionerSpec(Strict):
 
 @dataclass(frozen=True, eq=False)
 class Heard:
-    """By what a preset hears what its model was trained to be told: parts of its header, their states, text files."""
+    """By what a preset hears what its model was trained to be told: parts of its header, their states, text files.
+
+    networks: those of the parts that sounds are heard by before the preset is there.
+    """
 
     parts: Mapping[str, Any] = field(default_factory=dict)
     states: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     credits: Sequence[str] = ()
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
 class Conditioner(Protocol):
@@ -81,6 +85,7 @@ _WHERE = {
     "encoder": "training.conditioners.encoder",
     "vectors": "training.conditioners.vectors",
     "t5": "training.conditioners.t5",
+    "msclap": "training.conditioners.msclap",
 }
 NAMES = tuple(_WHERE)
 

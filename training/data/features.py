@@ -22,15 +22,18 @@ from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
 from vocaldm_live.engine.scale import Scale, scale_of
 from vocaldm_live.model.clap_audio import listened
 from vocaldm_live.model.embedder import Embedder
+from vocaldm_live.model.msclap import ms_listened
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import log_mel
 from vocaldm_live.sound.sketch import measure_sketch
 
-LATENT, SKETCH, CLAP = "latent", "sketch", "clap"
+LATENT, SKETCH, CLAP, MSCLAP = "latent", "sketch", "clap", "msclap"
 IMITATION, REFERENCE = "imitation", "reference"  # the encoder's towers
-KINDS = (LATENT, IMITATION, REFERENCE, CLAP, SKETCH)
-PARTS = {LATENT: "vae", IMITATION: "encoder", REFERENCE: "encoder", CLAP: "clap_audio"}
+KINDS = (LATENT, IMITATION, REFERENCE, CLAP, MSCLAP, SKETCH)
+PARTS = {LATENT: "vae", IMITATION: "encoder", REFERENCE: "encoder", CLAP: "clap_audio"} | {
+    MSCLAP: "msclap_audio"
+}
 LONGEST_SECONDS = 10.24  # of a sound; what is longer is cut into pieces first (data/pieces.py)
 PEAKS_DB = (-16.0, -0.5)  # of the house's training
 VERSION = 1
@@ -119,6 +122,8 @@ class Features:
         network: Any = self.networks[PARTS[kind]]
         if kind == CLAP:
             vector: Tensor = listened(network, sound, device)
+        elif kind == MSCLAP:
+            vector = ms_listened(network, sound, device)
         else:
             vector = Embedder(network, device).embed(sound, kind == IMITATION)
         return vector[0].float().cpu().numpy()

@@ -174,7 +174,11 @@ class LDMTrainer:
         """Latent frames of an example: the recipe's seconds, or less where no sound is as long."""
         geometry = self.blueprint.geometry
         most = int(self.recipe.seconds * geometry.sample_rate / geometry.hop / geometry.factor)
-        longest = max(self.examples.latent(at).shape[1] for at in range(len(self.examples.items)))
+        longest = 0
+        for at in range(len(self.examples.items)):
+            longest = max(longest, self.examples.latent(at).shape[1])
+            if longest >= most:  # as it is with the first of most data sets
+                break
         return max(MULTIPLE, min(most // MULTIPLE, -(-longest // MULTIPLE)) * MULTIPLE)
 
     def _batch(self, part: Draws) -> tuple[Tensor, Tensor, Tensor]:

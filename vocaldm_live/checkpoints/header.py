@@ -30,11 +30,20 @@ from vocaldm_live.checkpoints.strict import Strict as _Strict
 from vocaldm_live.checkpoints.strict import Weights as _Weights
 from vocaldm_live.checkpoints.strict import short as _short
 from vocaldm_live.checkpoints.vocoder_parts import NetworkPart, VocoderPart, check_hop
-from vocaldm_live.checkpoints.words_parts import PixelsPart, T5Part, VectorsPart, WordsPart
+from vocaldm_live.checkpoints.words_parts import (
+    MSClapAudioPart,
+    MSClapTextPart,
+    PixelsPart,
+    T5Part,
+    VectorsPart,
+    WordsPart,
+)
 from vocaldm_live.sound.geometry import Geometry
 
 HOUSE_PARTS = ("encoder", "adapter", "unet", "vae", "vocoder")
-PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio", "vectors", "t5")
+PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio", "vectors", "t5", "msclap_text", "msclap_audio")
+
+WORDS = ("clap_text", "vectors", "t5", "msclap_text")
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -135,16 +144,25 @@ class Parts(_Strict):
     clap_audio: ClapAudioPart | None = None
     vectors: VectorsPart | None = None
     t5: T5Part | None = None
-
-    @property
-    def words(self) -> ClapTextPart | VectorsPart | T5Part | None:
-        """What understands words."""
-        return self.clap_text or self.vectors or self.t5
+    msclap_text: MSClapTextPart | None = None
+    msclap_audio: MSClapAudioPart | None = None
 
     @property
     def words_name(self) -> str:
-        """The name of that part."""
-        return "clap_text" if self.clap_text else "vectors" if self.vectors else "t5"
+        """The name of the part that understands words, clap_text where there is none."""
+        names = [name for name in WORDS if getattr(self, name) is not None]
+        return names[0] if names else WORDS[0]
+
+    @property
+    def words(self) -> ClapTextPart | VectorsPart | T5Part | MSClapTextPart | None:
+        """What understands words."""
+        found: ClapTextPart | VectorsPart | T5Part | MSClapTextPart | None = getattr(self, self.words_name)
+        return found
+
+    @property
+    def listens(self) -> ClapAudioPart | MSClapAudioPart | None:
+        """What hears sounds in the space of the condition itself."""
+        return self.clap_audio or self.msclap_audio
 
     @property
     def hears_nothing(self) -> bool:
@@ -161,7 +179,7 @@ class Parts(_Strict):
             raise ValueError(
                 "have an adapter without the encoder that it was trained with, so write that too"
             )
-        elif self.adapter is None and self.words is None and self.clap_audio is None and not self.unet.free:
+        elif self.adapter is None and self.words is None and self.listens is None and not self.unet.free:
             raise ValueError(
                 "have neither encoder and adapter nor clap_text nor clap_audio nor vectors, so nothing is heard"
             )
@@ -169,13 +187,16 @@ class Parts(_Strict):
 
     @model_validator(mode="after")
     def _told(self) -> Parts:
-        if sum(part is not None for part in (self.clap_text, self.vectors, self.t5)) > 1:
-            raise ValueError("have more than one of clap_text, vectors and t5, so leave one")
+        if sum(getattr(self, name) is not None for name in WORDS) > 1:
+            raise ValueError(f"have more than one of {', '.join(WORDS)}, so leave one")
         unet = self.unet if isinstance(self.unet, AudioLDMUNetPart) else None
         if self.vectors is not None and (unet is None or self.vectors.width != unet.numbers):
             raise ValueError("have vectors of another width than the unet takes, so correct one")
         if self.t5 is not None and (unet is None or self.t5.width != unet.context_width):
             raise ValueError("have a t5 of another width than the unet's context_width, so correct one")
+        for part in (self.msclap_text, self.msclap_audio):
+            if part is not None and (unet is None or part.vector_width != unet.width):
+                raise ValueError("have an msclap of another width than the unet takes, so correct one")
         return self
 
     @model_validator(mode="after")

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from vocaldm_live.model.vae import MelVAE
     from vocaldm_live.model.vocoder import Vocoder
 
-LATE_PARTS = ("clap_text", "clap_audio", "vectors", "t5")
+LATE_PARTS = ("clap_text", "clap_audio", "vectors", "t5", "msclap_text", "msclap_audio")
 WEIGHTLESS = ("griffin-lim", "pixels")
 _NOT_HASHED = "0" * 64
 

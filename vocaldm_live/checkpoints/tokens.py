@@ -12,7 +12,7 @@ from vocaldm_live.checkpoints.header import one_line
 from vocaldm_live.errors import PresetError
 
 if TYPE_CHECKING:
-    from vocaldm_live.model.byte_pairs import BytePairs
+    from vocaldm_live.model.byte_pairs import BytePairs, PlainBytePairs
     from vocaldm_live.model.unigram import Unigram
 
 
@@ -58,13 +58,26 @@ def byte_pairs(vocabulary: str, merges: str) -> BytePairs:
     """The tokenizer that two files' texts make; raises ValueError where they make none."""
     from vocaldm_live.model.byte_pairs import BytePairs
 
+    return BytePairs(*_table(vocabulary, merges))
+
+
+@lru_cache(maxsize=2)
+def closed_byte_pairs(vocabulary: str, merges: str) -> PlainBytePairs:
+    """GPT-2's tokenizer as MS-CLAP asks it; raises ValueError where two files' texts make none."""
+    from vocaldm_live.model.byte_pairs import PlainBytePairs
+    from vocaldm_live.model.msclap import CLOSING
+
+    return PlainBytePairs(*_table(vocabulary, merges), CLOSING)
+
+
+def _table(vocabulary: str, merges: str) -> tuple[dict[str, int], list[tuple[str, str]]]:
     known = json.loads(vocabulary)
     if not isinstance(known, dict) or not all(isinstance(number, int) for number in known.values()):
         raise ValueError("the vocabulary is no list of symbols and numbers")
     pairs = [tuple(line.split(" ")) for line in _plain(merges).splitlines()]
     if not all(len(pair) == 2 for pair in pairs):
         raise ValueError("a merge is not a pair")
-    return BytePairs(known, pairs)  # type: ignore[arg-type]
+    return known, pairs  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vocaldm_live.checkpoints.words_parts import T5Part, WordsPart
+from vocaldm_live.checkpoints.words_parts import MSClapAudioPart, MSClapTextPart, T5Part, WordsPart
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def words_network(part: WordsPart) -> nn.Module:
     """A part's network, its weights as they are where it is made."""
+    from vocaldm_live.model.msclap import MSClapAudio, MSClapText
     from vocaldm_live.model.t5 import T5Encoder
     from vocaldm_live.model.vector_table import VectorTable
 
@@ -27,4 +28,8 @@ def words_network(part: WordsPart) -> nn.Module:
             part.buckets,
             part.distance,
         )
+    if isinstance(part, MSClapTextPart):
+        return MSClapText(part.size, part.places, part.width, part.layers, part.heads, part.vector_width)
+    if isinstance(part, MSClapAudioPart):
+        return MSClapAudio(part.width, part.depths, part.heads, part.window, part.vector_width)
     return VectorTable(part.count, part.width)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from vocaldm_live.checkpoints.strict import Few, Strict, TextFile, Weights, Width
+from vocaldm_live.checkpoints.strict import Few, Strict, TextFile, Weights, Width, Widths
 
 
 class PixelsPart(Strict):
@@ -49,5 +49,30 @@ class T5Part(Weights):
     pieces: TextFile
 
 
-WordsPart = VectorsPart | T5Part
-WORDS_KINDS = ("pixels", "vectors", "t5")
+class MSClapTextPart(Weights):
+    """`model.msclap.MSClapText`; vocabulary and merges are GPT-2's."""
+
+    kind: Literal["msclap-text"]
+    size: Annotated[int, Field(ge=5, le=1_000_000)]
+    places: Annotated[int, Field(ge=8, le=4096)]
+    width: Width
+    layers: Few
+    heads: Few
+    vector_width: Width
+    vocabulary: TextFile
+    merges: TextFile
+
+
+class MSClapAudioPart(Weights):
+    """`model.msclap.MSClapAudio`."""
+
+    kind: Literal["msclap-audio"]
+    width: Width
+    depths: Widths
+    heads: Widths
+    window: Annotated[int, Field(ge=1, le=64)]
+    vector_width: Width
+
+
+WordsPart = VectorsPart | T5Part | MSClapTextPart | MSClapAudioPart
+WORDS_KINDS = ("pixels", "vectors", "t5", "msclap-text", "msclap-audio")

@@ -61,7 +61,7 @@ def check_ranking(request: ResolvedRequest, header: PresetHeader) -> None:
     """Raise RequestError where a preset cannot tell how near a clip is to what was asked for."""
     parts = header.parts
     by_encoder = parts.encoder is not None and (request.imitation is not None or request.like is not None)
-    if parts.clap_audio is None and not by_encoder:
+    if parts.listens is None and not by_encoder:
         raise RequestError(
             f"The preset {header.name} cannot tell how near a clip is to what was asked for: leave out the candidates."
         )

@@ -20,6 +20,7 @@ from vocaldm_live.model.adapter import blend
 from vocaldm_live.model.audioldm import AudioLDMUNet
 from vocaldm_live.model.clap_audio import ClapAudio, listened
 from vocaldm_live.model.embedder import Embedder
+from vocaldm_live.model.msclap import MSClapAudio, ms_listened
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.sketch import Sketch
 
@@ -36,7 +37,7 @@ class ClapHearing(Hearing):
         super().__init__(modules, device)
         self.preset = preset
         parts = preset.header.parts
-        self._text_part, self._audio_part = parts.words, parts.clap_audio
+        self._text_part, self._audio_part = parts.words, parts.listens
         self._towers: dict[str, torch.nn.Module] = {}
         shape = tuple(self._shape)
         # The same weights say more places to another UNet.
@@ -188,6 +189,10 @@ class ClapHearing(Hearing):
         return said(self.preset, part, self._tower(name), text, self.device, places).reshape(-1)
 
     def _listen(self, sound: Sound) -> np.ndarray:
+        if self.preset.header.parts.msclap_audio is not None:
+            tower = self._tower("msclap_audio")
+            assert isinstance(tower, MSClapAudio)
+            return ms_listened(tower, sound, self.device)[0].cpu().numpy()
         tower = self._tower("clap_audio")
         assert isinstance(tower, ClapAudio)
         return listened(tower, sound, self.device)[0].cpu().numpy()

@@ -11,14 +11,15 @@ from torch import nn
 
 from vocaldm_live.checkpoints.audioldm_parts import ClapTextPart
 from vocaldm_live.checkpoints.preset import Preset, read_text
-from vocaldm_live.checkpoints.tokens import byte_pairs, unigram
-from vocaldm_live.checkpoints.words_parts import T5Part, VectorsPart
+from vocaldm_live.checkpoints.tokens import byte_pairs, closed_byte_pairs, unigram
+from vocaldm_live.checkpoints.words_parts import MSClapTextPart, T5Part, VectorsPart
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.clap_text import ClapText
+from vocaldm_live.model.msclap import PLACES, MSClapText
 from vocaldm_live.model.t5 import T5Encoder
 from vocaldm_live.model.vector_table import VectorTable
 
-Part = ClapTextPart | VectorsPart | T5Part
+Part = ClapTextPart | VectorsPart | T5Part | MSClapTextPart
 SHOWN = 8
 
 
@@ -33,6 +34,11 @@ def said(
         assert isinstance(network, T5Encoder)
         tokens = unigram(read_text(preset, part.pieces))(text)
         return spoken(network, tokens, places, device).cpu().numpy()
+    if isinstance(part, MSClapTextPart):
+        assert isinstance(network, MSClapText)
+        closed = closed_byte_pairs(read_text(preset, part.vocabulary), read_text(preset, part.merges))
+        tokens = closed(text)[: min(PLACES, part.places)]
+        return network(torch.tensor([tokens], device=device))[0].cpu().numpy()
     assert isinstance(network, ClapText)
     encode = byte_pairs(read_text(preset, part.vocabulary), read_text(preset, part.merges))
     tokens = shortened(encode(text), part.places - 2)

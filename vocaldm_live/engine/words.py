@@ -46,7 +46,7 @@ def check_heard(
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0.0 <= weight <= 1.0:
             raise RequestError(f"text weight is {weight!r}: give a number from 0 to 1.")
         assert math.isfinite(weight)
-    hears = parts.adapter is not None or parts.clap_audio is not None
+    hears = parts.adapter is not None or parts.listens is not None
     only_words = words is not None and words.text and words.weight == 1.0
     if not hears and not unconditional and (has_like or not only_words):
         raise RequestError(

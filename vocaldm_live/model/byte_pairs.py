@@ -57,6 +57,27 @@ class BytePairs:
         return symbols
 
 
+class PlainBytePairs(BytePairs):
+    """The same for GPT-2: nothing before a text, and `closing` after it and a blank, as MS-CLAP has it.
+
+    Raises ValueError where the vocabulary lacks that.
+    """
+
+    def __init__(
+        self, vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]], closing: str
+    ) -> None:
+        if closing not in vocabulary:
+            raise ValueError(f"the vocabulary has no {closing}")
+        self._vocabulary = dict(vocabulary)
+        self._ranks = {pair: rank for rank, pair in enumerate(merges)}
+        self._closing = self._vocabulary[closing]
+
+    def __call__(self, text: str) -> list[int]:
+        """Tokens with the closing one; what the vocabulary lacks is left out."""
+        symbols = [symbol for piece in pieces(f"{text} ") for symbol in self._joined(piece)]
+        return [*(self._vocabulary[one] for one in symbols if one in self._vocabulary), self._closing]
+
+
 def pieces(text: str) -> Iterator[str]:
     """What is encoded by itself: words and numbers with the blank before them, signs, spaces, contractions."""
     kinds = "".join(_kind(letter) for letter in text)
