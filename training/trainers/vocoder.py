@@ -156,7 +156,6 @@ class VocoderTrainer:
         self.identity = {"data": data["sha256"]} | ({"base": self.made.sha256} if recipe.base else {})
         self.about: dict[str, Any] = {
             "parts": {"vocoder": self.made.plain()},
-            "geometry": geometry.as_dict(),
             "data": data,
             "credits": list(credits_of(place_of(recipe.data.source))),
         }
