@@ -2,6 +2,7 @@
 
     python3 vocaldm.py demo          set up if needed, then the command
     python3 vocaldm.py test [ARGS]   set up with the test tools too, then pytest with ARGS
+    python3 vocaldm.py train NOUN    set up for training too, then `vocaldm-train` with all that follows
 
 Only the standard library is used. The file still parses on Pythons that are too old to run the
 project (hence no f-strings and no type hints), so that they get a sentence and not a syntax error.
@@ -19,8 +20,9 @@ import time
 OLDEST_PYTHON = (3, 10)
 OLDEST_WITH_GOOD_PIP = (3, 10, 3)  # before, the pip that comes with Python installs nothing editable
 LAYOUT = "1"  # raise it when an environment made by an older launcher can't be brought up to date
-USUAL_EXTRAS, TRAY_EXTRAS = ("panel",), ("panel", "tray")  # by the first word; what was installed stays
-TEST_EXTRAS = (*TRAY_EXTRAS, "dev", "training", "cluster")
+USUAL_EXTRAS = ("panel",)  # others by the first word; what was installed stays
+EXTRAS = {"tray": ("panel", "tray"), "train": ("panel", "training"), "cluster": ("panel", "cluster")}
+EXTRAS["test"] = ("panel", "tray", "dev", "training", "cluster")
 STAMP, LOG, LOCK = "vocaldm-setup.json", "vocaldm-setup.log", "vocaldm-setup.lock"
 ON_WINDOWS = os.name == "nt"
 
@@ -344,17 +346,16 @@ def install(venv, extras, version, step):
 
 def extras_for(arguments):
     """The extras of pyproject.toml that a command needs: the tray's windows are large and not for everybody."""
-    return {"test": TEST_EXTRAS, "tray": TRAY_EXTRAS}.get(arguments[0] if arguments else "", USUAL_EXTRAS)
+    return EXTRAS.get(arguments[0] if arguments else "", USUAL_EXTRAS)
 
 
 def command_line(venv, arguments):
-    """The command that the launcher becomes: pytest for `test`, else `vocaldm` with all arguments."""
+    """The command that the launcher becomes: pytest for `test`, `vocaldm-train` for `train`, else `vocaldm`."""
     if arguments[:1] == ["test"]:
         return [venv_program(venv, "python"), "-m", "pytest"] + arguments[1:]
-    if ON_WINDOWS:
-        return [venv_program(venv, "vocaldm")] + arguments
+    name, words = ("vocaldm-train", arguments[1:]) if arguments[:1] == ["train"] else ("vocaldm", arguments)
     # Through the interpreter: the kernel limits the length of a script's first line.
-    return [venv_program(venv, "python"), venv_program(venv, "vocaldm")] + arguments
+    return ([] if ON_WINDOWS else [venv_program(venv, "python")]) + [venv_program(venv, name)] + words
 
 
 def become(command):
@@ -391,8 +392,7 @@ def main(arguments):
     except KeyboardInterrupt:
         say("vocaldm: set-up was interrupted; the next call does it again.")
         return 130
-    if arguments[:1] == ["test"]:
-        os.chdir(root)  # pytest takes its settings and the tests from there
+    os.chdir(root if arguments[:1] == ["test"] else ".")  # pytest takes its settings and the tests from there
     return become(command_line(venv, arguments))
 
 

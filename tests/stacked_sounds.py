@@ -11,12 +11,13 @@ KINDS = 4
 
 
 def stacked_sounds(
-    count: int = 16, seed: int = 0, frames: int = 16, width: int = 960, silent: float = 0.0
+    count: int = 16, seed: int = 0, frames: int = 16, width: int = 960, silent: float = 0.0, kinds: int = 7
 ) -> StackedSounds:
-    """Sounds of a few kinds, in turn; `silent`: the share of zeros at every latent's end."""
-    shapes = torch.Generator().manual_seed(77)
-    pictures = torch.randn(KINDS, 8, 1, 16, generator=shapes)
-    kinds = torch.nn.functional.normalize(torch.randn(KINDS, width, generator=shapes), dim=1)
+    """Sounds of a few kinds, in turn; `silent`: the share of zeros at every latent's end; `kinds`: which ones."""
+    shapes = torch.Generator().manual_seed(kinds)
+    pictures = torch.randn(KINDS // 2, 8, 1, 16, generator=shapes)
+    pictures = torch.cat((pictures, -pictures))
+    meant = torch.nn.functional.normalize(torch.randn(KINDS, width, generator=shapes), dim=1)
     draw = torch.Generator().manual_seed(1000 + seed)
     kind = torch.arange(count) % KINDS
     latents = pictures[kind] + 0.3 * torch.randn(count, 8, frames, 16, generator=draw)
@@ -24,7 +25,7 @@ def stacked_sounds(
         latents[:, :, round(frames * (1.0 - silent)) :] = 0.0
     heard = [
         torch.nn.functional.normalize(
-            kinds[kind] + tower * 0.02 * torch.randn(count, width, generator=draw), dim=1
+            meant[kind] + tower * 0.02 * torch.randn(count, width, generator=draw), dim=1
         )
         for tower in (1.0, 0.5)
     ]

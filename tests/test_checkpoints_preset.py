@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from disks import small_disk
 from safetensors.torch import load_file, save_file
 from tiny import assert_sentence, change_header, make_tiny_preset, tiny_header, tiny_networks
 from torch import Tensor
@@ -331,3 +332,12 @@ def test_a_folder_that_is_no_preset_is_not_replaced(tmp_path: Path) -> None:
         write_preset(tmp_path / "songs", tiny_header(), states_of(), torch.float16)
     assert (tmp_path / "songs" / "a.wav").read_bytes() == b"precious"
     assert [path.name for path in tmp_path.iterdir()] == ["songs"]
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    """The library that writes weights wraps the system's error in one of its own."""
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        with pytest.raises(PresetError, match="cannot be written .No space left on device") as caught:
+            make_tiny_preset(disk / "presets")
+        assert_sentence(str(caught.value))
+        assert list((disk / "presets").iterdir()) == []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_helpers import run
 from clusters import Served, environment, free_port
 from daemons import make, voice
 from parts import package
@@ -29,7 +31,7 @@ from vocaldm_live.errors import ClusterError, RequestError, SoundError
 from vocaldm_live.sound.audio import Sound
 
 RATE = 16000
-LONG: dict[str, Any] = {"steps": 60, "duration": 5.0}
+LONG: dict[str, Any] = {"steps": 60, "duration": 4.0}
 LONGER: dict[str, Any] = {"steps": 100, "duration": 30.0}  # for requests that nobody waits for to their end
 
 
@@ -41,18 +43,13 @@ def gesture(seconds: float = 0.5, pitch: float = 220.0) -> Sound:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     place = tmp_path_factory.mktemp("r")
-    with pytest.MonkeyPatch.context() as patch:
-        # Ray reads them when it is imported.
-        for name, value in environment(place).items():
-            if name.startswith("RAY_"):
-                patch.setenv(name, value)
-        package("ray")
-        served = Served(place)
-        try:
-            served.wait()
-            yield served
-        finally:
-            served.end()
+    package("ray")
+    served = Served(place)
+    try:
+        served.wait()
+        yield served
+    finally:
+        served.end()
 
 
 @pytest.fixture(scope="session")
@@ -222,9 +219,31 @@ def test_the_daemon_keeps_folders_here_and_generates_there(
     assert len(remote.generate(Request(gesture())).samples)
 
 
-def test_the_command_shows_the_workers(cluster: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    said = run(capsys, "cluster", "show", cluster.address, "--json")
-    assert said.code == 0 and [one["device"] for one in said.objects] == ["cpu", "cpu"]
+@pytest.mark.parametrize("token", ["0" * 64, "1" * 64, None])
+def test_the_command_shows_the_workers_to_who_has_the_token_in_the_usual_file(
+    cluster: Served, tmp_path: Path, token: str | None
+) -> None:
+    surroundings = {**environment(tmp_path), "HOME": str(tmp_path)}
+    del surroundings["RAY_AUTH_TOKEN"]
+    if token != "0" * 64:
+        surroundings["RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S"] = "1"
+        surroundings["RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S"] = "1"
+    if token is not None:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text(token)
+    done = subprocess.run(
+        [sys.executable, "-m", "vocaldm_live", "cluster", "show", cluster.address, "--json"],
+        env=surroundings,
+        capture_output=True,
+        text=True,
+    )
+    if token == "0" * 64:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [json.loads(line)["device"] for line in done.stdout.splitlines()] == ["cpu", "cpu"]
+        return
+    assert (done.returncode, done.stdout) == (1, "")
+    assert_sentence(done.stderr.strip())
+    assert ("copy ~/.ray/auth_token" in done.stderr) == (token is None)
 
 
 def test_designers_who_ask_at_once_share_a_batch(remote: RemoteEngine, link: Link, preset: Preset) -> None:
@@ -239,7 +258,7 @@ def test_designers_who_ask_at_once_share_a_batch(remote: RemoteEngine, link: Lin
     for one, request in zip(asked, requests, strict=True):
         assert np.abs(one.wait().samples - own.generate(request).samples).max() < 1e-3
     for one in busy:
-        assert len(one.wait().samples) == 5 * 48000
+        assert len(one.wait().samples) == 4 * 48000
 
 
 def test_cancel_reaches_the_worker(remote: RemoteEngine, link: Link) -> None:

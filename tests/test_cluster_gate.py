@@ -48,6 +48,13 @@ class Hand:
         return {"pid": 1, "device": "cpu"}
 
 
+class Knowing(Gate):
+    """A gate with every preset on its shelf."""
+
+    async def knows(self, digest: str) -> bool:
+        return True
+
+
 def echo(job: dict[str, Any]) -> dict[str, Any]:
     return {"values": job["parcels"], "device": "cpu"}
 
@@ -77,7 +84,7 @@ async def settled() -> None:
 def test_what_has_one_key_shares_a_batch_and_the_rest_waits_its_turn(tmp_path: Path) -> None:
     async def scene() -> None:
         hand = Hand(echo)
-        gate = Gate([hand], str(tmp_path))
+        gate = Knowing([hand], str(tmp_path))
         for name, digest, key in (
             ("a", "p", "k"),
             ("b", "p", "k"),
@@ -98,22 +105,40 @@ def test_what_has_one_key_shares_a_batch_and_the_rest_waits_its_turn(tmp_path: P
     play(scene)
 
 
+def test_a_preset_that_is_not_there_is_asked_for_and_nothing_waits(tmp_path: Path, preset: Preset) -> None:
+    async def scene() -> None:
+        hand, bundle = Hand(echo), bundle_of(preset)
+        hand.go.set()
+        gate = Gate([hand], str(tmp_path))
+        assert not await gate.submit("a", "clip", bundle.digest, b"a", "k")
+        about = await gate.about()
+        assert (about["kept"], about["waiting"], hand.jobs) == (0, 0, [])
+        key = (await gate.begin(bundle.digest, bundle.name, bundle.vocoder))["value"]
+        for file, path in bundle.files.items():
+            await gate.put(key, file, path.read_bytes())
+        assert "error" not in await gate.finish(key, bundle.digest)
+        assert await gate.submit("a", "clip", bundle.digest, b"a", "k")
+        assert (await end_of(gate, "a"))["value"] == b"a"
+
+    play(scene)
+
+
 def test_a_request_that_ends_two_workers_is_given_up_in_a_sentence(tmp_path: Path) -> None:
     async def scene() -> None:
         hands = [Hand(dies), Hand(dies)]
         for hand in hands:
             hand.go.set()
-        gate = Gate(hands, str(tmp_path))
+        gate = Knowing(hands, str(tmp_path))
         await gate.submit("a", "clip", "p", b"a", "k")
         assert_sentence((await end_of(gate, "a"))["error"])
-        assert sum(len(hand.jobs) for hand in hands) == 2
+        assert sum(job["kind"] == "clip" for hand in hands for job in hand.jobs) == 2
 
     play(scene)
 
 
 def test_without_a_living_worker_all_that_waits_is_told(tmp_path: Path) -> None:
     async def scene() -> None:
-        gate = Gate([Hand(echo, lives=False)], str(tmp_path))
+        gate = Knowing([Hand(echo, lives=False)], str(tmp_path))
         await gate.submit("a", "clip", "p", b"a", "")
         assert_sentence((await end_of(gate, "a"))["error"])
         await gate.submit("b", "clip", "p", b"b", "")
@@ -129,7 +154,7 @@ def test_one_rows_trouble_is_not_the_others(tmp_path: Path) -> None:
     async def scene() -> None:
         hand = Hand(choosy)
         hand.go.set()
-        gate = Gate([hand], str(tmp_path))
+        gate = Knowing([hand], str(tmp_path))
         for name in "abc":
             await gate.submit(name, "clip", "p", name.encode(), "k")
         ends = {name: await end_of(gate, name) for name in "abc"}
@@ -142,7 +167,7 @@ def test_one_rows_trouble_is_not_the_others(tmp_path: Path) -> None:
 def test_cancel_stops_a_worker_only_when_nobody_else_waits_for_its_batch(tmp_path: Path) -> None:
     async def scene() -> None:
         hand = Hand(lambda job: {"cancelled": True})
-        gate = Gate([hand], str(tmp_path))
+        gate = Knowing([hand], str(tmp_path))
         for name in "abc":
             await gate.submit(name, "clip", "p", name.encode(), "k" if name < "c" else "")
         await settled()
@@ -156,6 +181,80 @@ def test_cancel_stops_a_worker_only_when_nobody_else_waits_for_its_batch(tmp_pat
         about = await gate.about()
         assert (about["kept"], about["waiting"], about["workers"][0]["state"]) == (0, 0, "free")
         assert_sentence((await end_of(gate, "a"))["error"])
+
+    play(scene)
+
+
+def test_a_worker_without_work_loads_the_preset_that_was_chosen_and_comes_after_those_that_hold_it(
+    tmp_path: Path,
+) -> None:
+    async def scene() -> None:
+        hands = [Hand(echo), Hand(echo)]
+        for hand in hands:
+            hand.go.set()
+        gate = Knowing(hands, str(tmp_path))
+        await gate.submit("a", "warm", "p", b"", "")
+        await end_of(gate, "a")
+        await settled()
+        assert [
+            [(job["kind"], job["digest"], len(job["parcels"])) for job in hand.jobs] for hand in hands
+        ] == [
+            [("warm", "p", 1)],
+            [("warm", "p", 0)],
+        ]
+        # A second preset is loaded everywhere too, a third one beside the second, and no more than two are kept.
+        for name in "qr":
+            await gate.submit(name, "warm", name, b"", "")
+            await end_of(gate, name)
+            await settled()
+        assert [[job["digest"] for job in hand.jobs] for hand in hands] == [["p", "q", "r"]] * 2
+        hands[0].go.clear()
+        await gate.submit("s", "clip", "p", b"s", "")  # on the first one, which then holds r and p
+        await settled()
+        await gate.submit("t", "clip", "q", b"t", "")
+        hands[0].go.set()
+        assert [(await end_of(gate, name))["value"] for name in "st"] == [b"s", b"t"]
+        await settled()
+        assert hands[1].jobs[-1]["parcels"] == [b"t"] and len(hands[1].jobs) == 4
+
+    play(scene)
+
+
+def test_a_worker_that_was_started_again_loads_what_it_held(tmp_path: Path) -> None:
+    async def scene() -> None:
+        deaths = iter([True])
+
+        def answer(job: dict[str, Any]) -> dict[str, Any]:
+            return dies(job) if job["kind"] == "clip" and next(deaths, False) else echo(job)
+
+        hands = [Hand(answer), Hand(answer)]
+        for hand in hands:
+            hand.go.set()
+        gate = Knowing(hands, str(tmp_path))
+        await gate.submit("a", "warm", "p", b"", "")
+        await end_of(gate, "a")
+        await gate.submit("b", "clip", "p", b"b", "")
+        assert (await end_of(gate, "b"))["value"] == b"b"
+        await settled()
+        assert [[job["kind"] for job in hand.jobs] for hand in hands] == [
+            ["warm", "clip", "warm"],
+            ["warm", "clip"],
+        ]
+
+    play(scene)
+
+
+def test_a_preset_that_ends_every_worker_is_not_loaded_for_ever(tmp_path: Path) -> None:
+    async def scene() -> None:
+        hands = [Hand(dies), Hand(dies)]
+        for hand in hands:
+            hand.go.set()
+        gate = Knowing(hands, str(tmp_path))
+        await gate.submit("a", "warm", "p", b"", "")
+        assert_sentence((await end_of(gate, "a"))["error"])
+        for _ in range(20):
+            await settled()
+        assert sum(len(hand.jobs) for hand in hands) <= 4
 
     play(scene)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -20,6 +21,8 @@ from virtual_microphone import VirtualMicrophone
 
 import vocaldm_live
 from vocaldm_live.daemon.daemon import Daemon
+from vocaldm_live.listen.imitation import Imitation
+from vocaldm_live.sound.audio import Sound, read_sound
 
 DEMO = Path(vocaldm_live.__file__).parent / "demo" / "creature.wav"
 
@@ -113,6 +116,26 @@ def test_memory_that_runs_out_costs_one_clip(
         assert_sentence(sentence)
     peer.send("again", "b")
     assert peer.wait("ready")[0] == "b"
+
+
+def test_a_voice_that_no_clip_came_of_is_kept_and_named(
+    place: Path, daemon: Daemon, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = read_sound(voice(place / "files" / "hit.wav"))
+    engine: Any = daemon.session.jobs.engine
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.modules.vae, "decode", lambda latent: latent.undefined)
+        daemon.session.heard(Imitation(sound, "hit", "microphone", time.time(), time.monotonic()), "a")
+        _, sentence = peer.wait("failed")
+        assert_sentence(sentence)
+        kept = Path(sentence.partition("kept as ")[2].removesuffix("."))
+        assert read_sound(kept).digest() == sound.digest()
+        # Of silence there is nothing to keep.
+        hush = Sound(np.zeros(16000, np.float32), 16000)
+        daemon.session.heard(Imitation(hush, "hush", "microphone", time.time(), time.monotonic()), "b")
+        assert "kept" not in peer.wait("failed")[1]
+    peer.send("generate", "c", str(kept))
+    assert peer.wait("ready")[0] == "c"
 
 
 def test_a_fault_in_the_network_costs_one_clip(

@@ -332,7 +332,7 @@ def became(launcher: ModuleType, project: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("VOCALDM_VENV", raising=False)
     monkeypatch.setattr(launcher, "become", become)
     monkeypatch.chdir(project.parent)
-    set_up(launcher, project, project / ".venv", launcher.TEST_EXTRAS)
+    set_up(launcher, project, project / ".venv", launcher.EXTRAS["test"])
     return commands
 
 
@@ -352,6 +352,14 @@ def test_test_becomes_pytest_in_the_project(
     assert became[0][1:] == ["-m", "pytest", "-k", "mel or sketch", "-m", "not slow"]
     assert Path(became[0][0]).stem == "python"
     assert Path.cwd() == project
+
+
+def test_train_becomes_the_command_for_training(
+    launcher: ModuleType, became: list[list[str]], project: Path
+) -> None:
+    launcher.main(["train", "preset", "--sounds", "train"])
+    assert became[0][-3:] == ["preset", "--sounds", "train"]
+    assert Path(became[0][-4]).stem == "vocaldm-train"
 
 
 def test_the_environment_may_lie_elsewhere(launcher: ModuleType, tmp_path: Path) -> None:
@@ -392,8 +400,9 @@ def test_a_command_installs_what_it_needs(launcher: ModuleType) -> None:
     assert "tray" not in launcher.extras_for(["live"]) and "panel" in launcher.extras_for(["live"])
     assert launcher.extras_for([]) == launcher.extras_for(["demo"])
     assert {"panel", "tray"} <= set(launcher.extras_for(["tray"]))
+    assert "training" in launcher.extras_for(["train", "preset"])
     named = re.search(r"optional-dependencies\]\n(.*?)\n\[", (ROOT / "pyproject.toml").read_text(), re.S)
     assert named is not None
-    for words in (["live"], ["tray"], ["test"]):
+    for words in (["live"], ["tray"], ["train"], ["cluster"], ["test"]):
         for extra in launcher.extras_for(words):
             assert re.search(rf"^{extra} = ", named[1], re.M), extra

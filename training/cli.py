@@ -10,9 +10,14 @@ import typer
 from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
+from training.commands.encode import encode
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.judge_vocoder import judge_vocoder
+from training.commands.ldm import ldm
+from training.commands.preset import preset
+from training.commands.qvim import qvim
+from training.commands.render import render
 from training.commands.vae import vae
 from training.commands.vocaldm import vocaldm
 from training.commands.vocoder import vocoder
@@ -26,7 +31,23 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, vocoder, check, convert, evaluate, judge_vocoder, vocaldm, export, average):
+_commands = (
+    preset,
+    qvim,
+    vocaldm,
+    vae,
+    vocoder,
+    ldm,
+    check,
+    convert,
+    encode,
+    render,
+    evaluate,
+    export,
+    average,
+    judge_vocoder,
+)
+for _command in _commands:
     app.command()(_command)
 
 

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from training.cluster.pool import open_pool
+from training.cluster.pool import spread
 from training.data.copying import whole_file
 from training.errors import DataError
 from training.examples import Example, make_example
@@ -94,7 +94,8 @@ def make_dataset(
             raise DataError(f"{sounds} holds no sound that can be used{why}: put sound files there.")
         library = tuple(sound for sound in found if sound.held_out == is_held_out)
     work = Synthesis(folder, seed, library, real_share, is_held_out)
-    yield from open_pool(workers).run(work, range(-(-clips // SHARD)))
+    with spread(workers) as pool:
+        yield from pool.run(work, range(-(-clips // SHARD)))
 
 
 def read_dataset(folder: Path, limit: int | None = None) -> Dataset:

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from training.part_files import PartFile, read_part
 from training.rounding import DTYPES, choose_dtypes, stored_dtype, verify
-from vocaldm_live.checkpoints.audioldm_parts import ClapTextPart
 from vocaldm_live.checkpoints.networks import expected_entries
 from vocaldm_live.checkpoints.places import resolve_preset
 from vocaldm_live.checkpoints.preset import Preset, load_modules, read_preset, read_text, write_preset
 from vocaldm_live.checkpoints.weights import converted, entries_of, mismatches, read_tensors
+from vocaldm_live.checkpoints.words_parts import PixelsPart
 from vocaldm_live.errors import PresetError
 from vocaldm_live.model.schedule import Schedule
 from vocaldm_live.model.unet import SketchUNet
@@ -127,7 +127,13 @@ def _check_base(base: Preset, files: Mapping[str, PartFile], target: Path) -> li
     if target == base.folder:
         raise PresetError(f"The preset would replace its own base, {base.name}; give it another name.")
     there, notes = base.header.parts.with_weights(), []
+    schedule = base.header.schedule.model_dump(mode="json", exclude_none=True)
     for part, file in files.items():
+        if file.told is not None and file.told.about.get("schedule", schedule) != schedule:
+            raise PresetError(
+                f"{file.source} was trained with another noise schedule than that of {base.name}; take the preset that "
+                "its run wrote."
+            )
         origin = dict(file.told.base) if file.told else {}
         if origin and origin.get("sha256") != base.sha256:
             raise PresetError(
@@ -166,6 +172,8 @@ def _check_latents(base: Preset, files: Mapping[str, PartFile]) -> None:
     if unet is not None and not (unet.told and unet.told.base):
         return
     part = base.header.parts.vae
+    if isinstance(part, PixelsPart):
+        raise PresetError(f"{base.name} draws log-mels and has no VAE to take the place of; leave out --vae.")
     own = read_tensors(base.folder / part.file, part.sha256)
     dtype = stored_dtype(base.folder / part.file)
     for key, value in files["vae"].state.items():
@@ -308,10 +316,7 @@ def _change(parts: dict[str, dict[str, Any]], changes: Mapping[str, Any]) -> Non
 
 def _texts(base: Preset) -> dict[str, str]:
     """The text files that the base's header names."""
-    clap = base.header.parts.clap_text
-    if not isinstance(clap, ClapTextPart):
-        return {}
-    return {text.file: read_text(base, text) for text in (clap.vocabulary, clap.merges)}
+    return {text.file: read_text(base, text) for text in base.header.parts.texts()}
 
 
 def _defaults(function: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from training.base import Base
-from training.cluster.pool import Pool, open_pool
+from training.cluster.pool import Pool, lent
 from training.data.collection import Collection
 from training.data.encoding import Encoded, encode
 from training.data.features import CLAP, IMITATION, LATENT, REFERENCE, SKETCH
@@ -103,22 +103,34 @@ def imitated_sounds(
     no recorded one. `progress(stage, done, whole)` hears of "cutting", "imitating", "encoding" and "hearing"; `problem`
     a sentence for everything that is left out. Raises DataError, RecipeError.
     """
-    pool = pool or open_pool(workers)
+    pieces = cut(collection, cache, progress=_stage(progress, "cutting"))
+    return imitated_pieces(pieces, base, cache, voices, seed, workers, progress, problem, pool)
 
-    def stage(name: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, whole: progress(name, done, whole)
 
+def imitated_pieces(
+    pieces: Collection,
+    base: Base,
+    cache: Path,
+    voices: int = 1,
+    seed: int = 1,
+    workers: int = 1,
+    progress: Progress | None = None,
+    problem: Callable[[str], None] | None = None,
+    pool: Pool | None = None,
+) -> ImitatedSounds:
+    """The same of a collection whose sounds stay as they are, none of them longer than a base hears."""
     has_encoder = "encoder" in base.networks
     towers = (
         {IMITATION: IMITATION, REFERENCE: REFERENCE} if has_encoder else {IMITATION: CLAP, REFERENCE: CLAP}
     )
-    pieces = cut(collection, cache, progress=stage("cutting"))
     only = pieces.of(item for item in pieces.items if item.role == "sound")
     if not only.items:
-        raise DataError(f"{collection.name} holds imitations and no sounds: add what they imitate.")
-    spoken = imitated(pieces, cache, voices, seed, progress=stage("imitating"), pool=pool)
-    sounds = encode(only, base, (LATENT, towers[REFERENCE], SKETCH), cache, 1, stage("encoding"), pool)
-    heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, stage("hearing"), pool)
+        raise DataError(f"{pieces.name} holds imitations and no sounds: add what they imitate.")
+    with lent(pool, workers) as one:
+        spoken = imitated(pieces, cache, voices, seed, progress=_stage(progress, "imitating"), pool=one)
+        wanted = (LATENT, towers[REFERENCE], SKETCH)
+        sounds = encode(only, base, wanted, cache, 1, _stage(progress, "encoding"), one)
+        heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, _stage(progress, "hearing"), one)
     if problem is not None:
         for sentence in dict.fromkeys((*_sentences(spoken), *sounds.problems, *heard.problems)):
             problem(sentence)
@@ -127,6 +139,10 @@ def imitated_sounds(
         found.setdefault(item.means or "", []).append(at)
     rows = tuple(tuple(found.get(item.key, ())) for item in sounds.items)
     return ImitatedSounds(sounds, heard, tuple(range(len(sounds))), rows, towers)
+
+
+def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, whole: progress(name, done, whole)
 
 
 def _sentences(collection: Collection) -> Iterable[str]:

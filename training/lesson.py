@@ -93,7 +93,7 @@ def base_of(recipe: VocalDMRecipe) -> Base:
     """The recipe's base with the networks that hear, denoise and sound, its own VAE and encoder where it names some."""
     base = open_base(recipe.base, ("unet", "vae"))
     there = base.preset.header.parts.with_weights()
-    hears = ("encoder", "adapter") if "encoder" in there else ("clap_audio",)
+    hears = ("encoder", "adapter") if "adapter" in there else ("clap_audio",)
     more = [part for part in (*hears, "vocoder") if part in there]
     base = open_base(recipe.base, ("unet", "vae", *more))
     for part, named in (("vae", recipe.vae), ("encoder", recipe.encoder)):

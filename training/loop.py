@@ -17,6 +17,7 @@ from training.checkpoint import BEST_FILE, CHECKPOINT_FILE, load, newest, save
 from training.draws import Draws
 from training.errors import RunError
 from training.journal import Journal
+from training.launch import launched
 from training.moving_average import MovingAverage
 from training.recipe import Every, Recipe
 from training.runfolder import held, open_run, write_run
@@ -97,18 +98,12 @@ class Outcome:
 def train(make: Callable[[Fabric], Trainer], recipe: Recipe, folder: Path, fresh: bool = False) -> Outcome:
     """Train what `make` makes, or go on with the run in `folder`, until the recipe's budget is spent.
 
-    Raises RunError where the folder holds another run, the disk takes nothing at the start or the end, or
-    gradients stay without finite numbers.
+    Raises RunError where the folder holds another run, other processes were started than the recipe says, the disk
+    takes nothing at the start or the end, or gradients stay without finite numbers.
     """
-    from lightning.fabric import Fabric
-
-    told = recipe.machine
-    if told.threads:
-        torch.set_num_threads(told.threads)
-    fabric = Fabric(
-        accelerator=told.accelerator, devices=told.devices, num_nodes=told.nodes, precision=told.precision
-    )
-    fabric.launch()
+    if recipe.machine.threads:
+        torch.set_num_threads(recipe.machine.threads)
+    fabric = launched(recipe.machine)
     folder = Path(folder)
     with held(folder) if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:

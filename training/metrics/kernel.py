@@ -32,8 +32,8 @@ def kernel_distance(reference: ArrayLike, made: ArrayLike, bandwidth: float | No
     first, second = rows(reference, "reference embeddings", 3), rows(made, "embeddings", 3)
     same_width(first, second)
     width = median_bandwidth(first) if bandwidth is None else bandwidth
-    own = [_kernel(each, each, width) for each in (first, second)]
-    cross = _kernel(first, second, width)
+    own = [gaussian_kernel(each, each, width) for each in (first, second)]
+    cross = gaussian_kernel(first, second, width)
     counts = len(first), len(second)
     sums = [matrix.sum() - np.trace(matrix) for matrix in own]
     means = [total / (n * (n - 1)) for total, n in zip(sums, counts, strict=True)]
@@ -52,6 +52,11 @@ def kernel_distance(reference: ArrayLike, made: ArrayLike, bandwidth: float | No
     return Interval(SCALE * value, SCALE * (value - reach), SCALE * (value + reach), counts[1])
 
 
+def gaussian_kernel(first: Array, second: Array, bandwidth: float) -> Array:
+    """exp(-d^2 / (2 bandwidth^2)) for every pair of rows, `[n, m]`."""
+    return np.exp(_squared(first, second) / (-2.0 * bandwidth**2))
+
+
 # Inside -------------------------------------------------------------------------------------------------
 
 
@@ -60,7 +65,3 @@ def _squared(first: Array, second: Array) -> Array:
     crossed = first @ second.T
     squared = np.square(first).sum(axis=1)[:, None] + np.square(second).sum(axis=1)[None] - 2.0 * crossed
     return np.maximum(squared, 0.0)
-
-
-def _kernel(first: Array, second: Array, bandwidth: float) -> Array:
-    return np.exp(_squared(first, second) / (-2.0 * bandwidth**2))

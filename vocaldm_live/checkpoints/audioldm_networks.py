@@ -25,7 +25,17 @@ def audioldm_network(geometry: Geometry, part: AudioLDMPart) -> nn.Module:
     from vocaldm_live.model.clap_text import ClapText
 
     if isinstance(part, AudioLDMUNetPart):
-        return AudioLDMUNet(geometry, part.channels, part.layers, part.heads, part.transformers)
+        return AudioLDMUNet(
+            geometry,
+            part.channels,
+            part.layers,
+            part.heads,
+            part.transformers,
+            part.width,
+            part.context_width or 0,
+            part.context_places or 0,
+            1 if part.attention_from is None else part.attention_from,
+        )
     if isinstance(part, AudioLDMVAEPart):
         return AudioLDMVAE(geometry, part.channels, part.layers)
     if isinstance(part, VocalDMAdapterPart):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from vocaldm_live.checkpoints.strict import Few, Strict, Weights, Width, Widths, short
+from vocaldm_live.checkpoints.strict import Few, TextFile, Weights, Width, Widths
 
 
 class AudioLDMUNetPart(Weights):
     """`model.audioldm.AudioLDMUNet`; heads are those of each level, the first of which has no attention.
 
+    Left out, as in what was imported: vector_width 512, attention_from 1, no context.
     trained_peak, trained_centred: AudioLDM takes a sound's mean off and brings what is left to a peak of a half.
     """
 
@@ -24,10 +24,40 @@ class AudioLDMUNetPart(Weights):
     layers: Few
     heads: Widths
     transformers: Annotated[int, Field(ge=1, le=2)]
-    prediction: Literal["eps"]
+    prediction: Literal["eps", "x0", "v"]
+    vector_width: Annotated[int, Field(ge=0, le=4096)] | None = None
+    context_width: Width | None = None
+    context_places: Annotated[int, Field(ge=1, le=512)] | None = None
+    attention_from: Annotated[int, Field(ge=0, le=8)] | None = None
+
+    @property
+    def width(self) -> int:
+        """Of the vector that it takes, 0 where it takes none."""
+        return 0 if self.context_width else 512 if self.vector_width is None else self.vector_width
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a condition has: those of the vector, or of all tokens."""
+        if self.context_width is None or self.context_places is None:
+            return self.width
+        return self.context_places * (self.context_width + 1)
+
+    @property
+    def free(self) -> bool:
+        """Whether it takes no condition at all."""
+        return not self.width and self.context_width is None
+
+    @property
+    def published(self) -> bool:
+        """Whether it is of the kind that its authors published: eps from one vector of 512 numbers."""
+        return self.prediction == "eps" and self.width == 512 and self.attention_from in (None, 1)
 
     @model_validator(mode="after")
     def _possible(self) -> AudioLDMUNetPart:
+        if (self.context_width is None) != (self.context_places is None):
+            raise ValueError("has one of context_width and context_places; a context needs both")
+        if self.context_width is not None and self.vector_width:
+            raise ValueError("takes a context and a vector; leave out vector_width")
         if len(self.heads) != len(self.channels):
             raise ValueError("needs as many heads as channels, one number for each level")
         _check_channels(self.channels)
@@ -51,20 +81,6 @@ class VocalDMAdapterPart(Weights):
     """`model.adapter.VocalDMAdapter`."""
 
     kind: Literal["vocaldm"]
-
-
-class TextFile(Strict):
-    """A file of the tokenizer beside the header, and the SHA-256 of its bytes."""
-
-    file: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-    @field_validator("file")
-    @classmethod
-    def _plain(cls, file: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}\.(json|txt)", file):
-            raise ValueError(f"must be a plain .json or .txt name beside preset.yaml, not {short(file)}")
-        return file
 
 
 class ClapTextPart(Weights):

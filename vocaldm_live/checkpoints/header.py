@@ -25,15 +25,16 @@ from vocaldm_live.checkpoints.audioldm_parts import (
 )
 from vocaldm_live.checkpoints.header_file import Header, inspect, parse, read, written
 from vocaldm_live.checkpoints.header_file import one_line as one_line
-from vocaldm_live.checkpoints.strict import Few, Share, Width, Widths, check_bands
+from vocaldm_live.checkpoints.strict import Few, Share, TextFile, Width, Widths, check_bands
 from vocaldm_live.checkpoints.strict import Strict as _Strict
 from vocaldm_live.checkpoints.strict import Weights as _Weights
 from vocaldm_live.checkpoints.strict import short as _short
 from vocaldm_live.checkpoints.vocoder_parts import NetworkPart, VocoderPart, check_hop
+from vocaldm_live.checkpoints.words_parts import PixelsPart, T5Part, VectorsPart, WordsPart
 from vocaldm_live.sound.geometry import Geometry
 
 HOUSE_PARTS = ("encoder", "adapter", "unet", "vae", "vocoder")
-PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio")
+PART_NAMES = (*HOUSE_PARTS, "clap_text", "clap_audio", "vectors", "t5")
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -116,7 +117,7 @@ class VAEPart(_Weights):
         return self
 
 
-WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | NetworkPart | AudioLDMPart
+WeightsPart = EncoderPart | AdapterPart | UNetPart | VAEPart | NetworkPart | AudioLDMPart | WordsPart
 
 
 class Parts(_Strict):
@@ -128,10 +129,27 @@ class Parts(_Strict):
     encoder: EncoderPart | None = None
     adapter: Annotated[AdapterPart | VocalDMAdapterPart, Field(discriminator="kind")] | None = None
     unet: Annotated[UNetPart | AudioLDMUNetPart, Field(discriminator="kind")]
-    vae: Annotated[VAEPart | AudioLDMVAEPart, Field(discriminator="kind")]
+    vae: Annotated[VAEPart | AudioLDMVAEPart | PixelsPart, Field(discriminator="kind")]
     vocoder: VocoderPart
     clap_text: ClapTextPart | None = None
     clap_audio: ClapAudioPart | None = None
+    vectors: VectorsPart | None = None
+    t5: T5Part | None = None
+
+    @property
+    def words(self) -> ClapTextPart | VectorsPart | T5Part | None:
+        """What understands words."""
+        return self.clap_text or self.vectors or self.t5
+
+    @property
+    def words_name(self) -> str:
+        """The name of that part."""
+        return "clap_text" if self.clap_text else "vectors" if self.vectors else "t5"
+
+    @property
+    def hears_nothing(self) -> bool:
+        """Whether clips are made of noise alone."""
+        return isinstance(self.unet, AudioLDMUNetPart) and self.unet.free
 
     @model_validator(mode="after")
     def _heard(self) -> Parts:
@@ -143,10 +161,21 @@ class Parts(_Strict):
             raise ValueError(
                 "have an adapter without the encoder that it was trained with, so write that too"
             )
-        elif self.adapter is None and self.clap_text is None and self.clap_audio is None:
+        elif self.adapter is None and self.words is None and self.clap_audio is None and not self.unet.free:
             raise ValueError(
-                "have neither encoder and adapter nor clap_text nor clap_audio, so nothing is heard"
+                "have neither encoder and adapter nor clap_text nor clap_audio nor vectors, so nothing is heard"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _told(self) -> Parts:
+        if sum(part is not None for part in (self.clap_text, self.vectors, self.t5)) > 1:
+            raise ValueError("have more than one of clap_text, vectors and t5, so leave one")
+        unet = self.unet if isinstance(self.unet, AudioLDMUNetPart) else None
+        if self.vectors is not None and (unet is None or self.vectors.width != unet.numbers):
+            raise ValueError("have vectors of another width than the unet takes, so correct one")
+        if self.t5 is not None and (unet is None or self.t5.width != unet.context_width):
+            raise ValueError("have a t5 of another width than the unet's context_width, so correct one")
         return self
 
     @model_validator(mode="after")
@@ -155,6 +184,11 @@ class Parts(_Strict):
         if len(set(names)) < len(names):
             raise ValueError("name the same file twice where each needs its own")
         return self
+
+    def texts(self) -> tuple[TextFile, ...]:
+        """The text files beside the weights, by which words are understood."""
+        parts = self.with_weights().values()
+        return tuple(value for part in parts for _, value in part if isinstance(value, TextFile))
 
     def with_weights(self) -> dict[str, WeightsPart]:
         """The parts that have a file, by name."""
@@ -260,6 +294,9 @@ class PresetHeader(Header):
 
     @model_validator(mode="after")
     def _agree(self) -> PresetHeader:
+        pixels = isinstance(self.parts.vae, PixelsPart)
+        if pixels and self.geometry.latent_channels != self.geometry.fold:
+            raise ValueError("geometry.latent_channels and geometry.fold differ, which pixels cannot")
         if 2 ** (len(self.parts.vae.channels) - 1) != self.geometry.factor:
             raise ValueError("parts.vae.channels has not the number of levels that geometry.factor asks for")
         if self.parameters.steps.high > self.schedule.steps:

@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from vocaldm_live.checkpoints.audioldm_parts import AUDIOLDM_KINDS
 from vocaldm_live.checkpoints.strict import Strict, short
 from vocaldm_live.checkpoints.vocoder_parts import VOCODER_KINDS
+from vocaldm_live.checkpoints.words_parts import WORDS_KINDS
 from vocaldm_live.errors import PresetError
 
 LONGEST_HEADER = 1_000_000  # bytes
 # pydantic puts the kind that was chosen into the path of what it found.
-KINDS = (*VOCODER_KINDS, *AUDIOLDM_KINDS, "mlp", "sketch-unet", "autoencoder-kl")
+KINDS = (*VOCODER_KINDS, *AUDIOLDM_KINDS, *WORDS_KINDS, "mlp", "sketch-unet", "autoencoder-kl")
 
 
 class Header(Strict):

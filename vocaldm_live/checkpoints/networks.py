@@ -24,6 +24,8 @@ from vocaldm_live.checkpoints.header import (
 from vocaldm_live.checkpoints.places import HEADER_FILE
 from vocaldm_live.checkpoints.vocoders import vocoder_network
 from vocaldm_live.checkpoints.weights import Entry, entries_of
+from vocaldm_live.checkpoints.words_networks import words_network
+from vocaldm_live.checkpoints.words_parts import T5Part, VectorsPart
 from vocaldm_live.errors import PresetError
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def network_of(header: GeometryHeader, part: WeightsPart, fresh: bool = False) -
             return MelVAE(geometry, part.channels, part.layers, part.groups)
         if isinstance(part, AudioLDMPart):
             return audioldm_network(geometry, part)
+        if isinstance(part, (VectorsPart, T5Part)):
+            return words_network(part)
         return vocoder_network(geometry, part)
 
 

@@ -18,8 +18,9 @@ def find_presets(extra: Sequence[Path] = ()) -> dict[str, Path]:
     """Every preset's name and folder, in search order; of one name the first place's is kept.
 
     Places: the `extra` folders, those in the environment variable VOCALDM_PRESETS, ./presets, the checkout's
-    presets/, the presets that were installed with the package. In a place they go by name, and hidden
-    folders are passed over. Raises PresetError where an extra folder or one in VOCALDM_PRESETS is not there.
+    presets/, the user's own place (`own_place`), the presets that were installed with the package. In a place
+    they go by name, and hidden folders are passed over. Raises PresetError where an extra folder or one in
+    VOCALDM_PRESETS is not there.
     """
     found: dict[str, Path] = {}
     for place in _places(extra):
@@ -27,6 +28,13 @@ def find_presets(extra: Sequence[Path] = ()) -> dict[str, Path]:
             if not folder.name.startswith(".") and (folder / HEADER_FILE).is_file():
                 found.setdefault(folder.name, folder.resolve())
     return found
+
+
+def own_place() -> Path:
+    """Where presets go that a user makes: found from every folder, so that a running daemon sees them come."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("vocaldm-live", appauthor=False)) / "presets"
 
 
 def resolve_preset(name_or_path: str | Path, extra: Sequence[Path] = ()) -> Path:
@@ -64,6 +72,7 @@ def _places(extra: Sequence[Path]) -> Iterator[Path]:
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "pyproject.toml").is_file():
         yield checkout / "presets"
+    yield own_place()
     installed = _installed()
     if installed is not None:
         yield installed

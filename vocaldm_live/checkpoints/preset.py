@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vocaldm_live.checkpoints.audioldm_parts import ClapTextPart, TextFile
 from vocaldm_live.checkpoints.header import (
     PART_NAMES,
     PresetHeader,
@@ -25,6 +24,7 @@ from vocaldm_live.checkpoints.header import (
 )
 from vocaldm_live.checkpoints.networks import expected_entries, network_of, schedule_of
 from vocaldm_live.checkpoints.places import HEADER_FILE
+from vocaldm_live.checkpoints.strict import TextFile
 from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
 from vocaldm_live.checkpoints.vocoders import VocoderChoice, load_vocoder
 from vocaldm_live.checkpoints.weights import (
@@ -36,6 +36,7 @@ from vocaldm_live.checkpoints.weights import (
     read_tensors,
     write_tensors,
 )
+from vocaldm_live.checkpoints.words_parts import PixelsPart
 from vocaldm_live.errors import PresetError, RequestError
 from vocaldm_live.sound.geometry import Geometry
 
@@ -48,12 +49,14 @@ if TYPE_CHECKING:
     from vocaldm_live.model.bigvgan import BigVGAN
     from vocaldm_live.model.encoder import Encoder
     from vocaldm_live.model.hifi_gan import HiFiGAN
+    from vocaldm_live.model.pixels import Pixels
     from vocaldm_live.model.schedule import Schedule
     from vocaldm_live.model.unet import SketchUNet
     from vocaldm_live.model.vae import MelVAE
     from vocaldm_live.model.vocoder import Vocoder
 
-LATE_PARTS = ("clap_text", "clap_audio")
+LATE_PARTS = ("clap_text", "clap_audio", "vectors", "t5")
+WEIGHTLESS = ("griffin-lim", "pixels")
 _NOT_HASHED = "0" * 64
 
 
@@ -109,7 +112,7 @@ class Modules:
     """
 
     unet: SketchUNet | AudioLDMUNet
-    vae: MelVAE
+    vae: MelVAE | Pixels
     vocoder: Vocoder | HiFiGAN | BigVGAN | None
     geometry: Geometry
     schedule: Schedule
@@ -163,6 +166,10 @@ def load_modules(preset: Preset, device: torch.device | str = "cpu") -> Modules:
     for name in parts:
         if name not in LATE_PARTS:
             loaded[name] = load_part(preset, name, device)
+    if isinstance(header.parts.vae, PixelsPart):
+        from vocaldm_live.model.pixels import Pixels
+
+        loaded["vae"] = Pixels(preset.geometry)
     if preset.vocoder is not None:
         loaded["vocoder"] = load_vocoder(preset.vocoder, device)
     return Modules(
@@ -290,7 +297,7 @@ def _content_problems(header: PresetHeader, folder: Path) -> list[str]:
             different = hash_problem(path, file_sha256(path), part.sha256)
             problems += [different] if different else []
             problems += mismatches(path, entries, expected_entries(name, header, folder))
-            for text in (part.vocabulary, part.merges) if isinstance(part, ClapTextPart) else ():
+            for text in (value for _, value in part if isinstance(value, TextFile)):
                 different = hash_problem(folder / text.file, file_sha256(folder / text.file), text.sha256)
                 problems += [different] if different else []
         except PresetError as error:
@@ -337,7 +344,7 @@ def _with_placeholders(header: Mapping[str, Any], name: str) -> dict[str, Any]:
     parts = plain.get("parts")
     for part in PART_NAMES:
         entry = parts.get(part) if isinstance(parts, dict) else None
-        if isinstance(entry, dict) and entry.get("kind") != "griffin-lim":
+        if isinstance(entry, dict) and entry.get("kind") not in WEIGHTLESS:
             entry.setdefault("file", f"{part}.safetensors")
             entry["sha256"] = _NOT_HASHED
     return plain

@@ -42,6 +42,20 @@ class Weights(Strict):
         return sha256
 
 
+class TextFile(Strict):
+    """A file of the tokenizer beside the header, and the SHA-256 of its bytes."""
+
+    file: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+    @field_validator("file")
+    @classmethod
+    def _plain(cls, file: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}\.(json|txt)", file):
+            raise ValueError(f"must be a plain .json or .txt name beside preset.yaml, not {short(file)}")
+        return file
+
+
 def check_bands(mel: Any) -> None:
     """Raise ValueError where the bands of a mel are impossible; it has fmin, fmax, sample_rate, hop, n_fft."""
     if not mel.fmin < mel.fmax <= mel.sample_rate / 2:

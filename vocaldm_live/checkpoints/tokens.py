@@ -13,6 +13,7 @@ from vocaldm_live.errors import PresetError
 
 if TYPE_CHECKING:
     from vocaldm_live.model.byte_pairs import BytePairs
+    from vocaldm_live.model.unigram import Unigram
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,19 @@ def byte_pairs(vocabulary: str, merges: str) -> BytePairs:
     if not all(len(pair) == 2 for pair in pairs):
         raise ValueError("a merge is not a pair")
     return BytePairs(known, pairs)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=2)
+def unigram(text: str) -> Unigram:
+    """The tokenizer of T5 that a file's text makes; raises ValueError where it makes none."""
+    from vocaldm_live.model.unigram import Unigram
+
+    plain = json.loads(text)
+    try:
+        pieces = [(str(piece), float(score)) for piece, score in plain["pieces"]]
+        return Unigram(pieces, int(plain["unknown"]), int(plain["end"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the pieces are not whole ({error})") from error
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -8,9 +8,11 @@ Pickles are recognised and never opened.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -161,8 +163,9 @@ def converted(value: Tensor, dtype: torch.dtype) -> Tensor:
 def write_tensors(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype) -> str:
     """Write a state dict and return the file's SHA-256; the same state gives the same bytes.
 
-    Raises PresetError where a value is not finite, or no longer is in `dtype`.
+    Raises PresetError where a value is not finite, or no longer is in `dtype`, and OSError where the disk says no.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     stored, seen = {}, set()
@@ -179,7 +182,12 @@ def write_tensors(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype) -
         if not bool(ready.isfinite().all()):
             name = str(dtype).removeprefix("torch.")
             raise PresetError(f"{path.name} cannot be written: {key} overflows {name}; choose a wider type.")
-    save_file(stored, path, metadata={"format": "pt"})
+    try:
+        save_file(stored, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        # It wraps what the system said in an error of its own.
+        number = errno.ENOSPC if "os error 28" in str(error) else errno.EIO
+        raise OSError(number, os.strerror(number), str(path)) from error
     return file_sha256(path)
 
 

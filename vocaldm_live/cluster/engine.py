@@ -21,7 +21,7 @@ from vocaldm_live.checkpoints.preset import Preset
 from vocaldm_live.checkpoints.searching import searching_preset
 from vocaldm_live.cluster.gate import Answer, opened
 from vocaldm_live.cluster.parcel import FORMAT, pack, pack_request, unpack, unpack_clip
-from vocaldm_live.cluster.pool import NAME, NAMESPACE, import_ray
+from vocaldm_live.cluster.pool import NAME, NAMESPACE, TOKEN_FILE, import_ray, token_there
 from vocaldm_live.cluster.shelf import bundle_of, read_piece
 from vocaldm_live.engine.batch import batch_key
 from vocaldm_live.engine.canvas import clip_rate
@@ -109,9 +109,13 @@ class Link:
             except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
                 ray.shutdown()
                 what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")[:200]
+                advice = (
+                    "use the same Python, Ray and token on both sides"
+                    if token_there()
+                    else f"copy {TOKEN_FILE} from there to this machine and start again"
+                )
                 raise ClusterError(
-                    f"The cluster at {self.address} does not answer as one of `vocaldm cluster serve` ({what}): "
-                    "use the same Python, Ray and token on both sides."
+                    f"The cluster at {self.address} does not answer as one of `vocaldm cluster serve` ({what}): {advice}."
                 ) from error
             if about["format"] != FORMAT:
                 ray.shutdown()
@@ -207,7 +211,6 @@ class RemoteEngine:
         progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> bytes:
-        self._send_preset()
         ticket = uuid.uuid4().hex
 
         def look() -> None:
@@ -216,7 +219,13 @@ class RemoteEngine:
                 raise Cancelled("The request was cancelled while the cluster made it.")
 
         look()
-        self._link.call("submit", ticket, kind, self._bundle.digest, parcel, key)
+        asked = (ticket, kind, self._bundle.digest, parcel, key)
+        if not self._link.call("submit", *asked):
+            self._send_preset()
+            if not self._link.call("submit", *asked):
+                raise ClusterError(
+                    f"The preset {self.preset.name} was sent and is not there: choose it once more."
+                )
         told: list[Any] = []
         while True:
             news: Answer = self._link.call("news", ticket, told, look=look)
@@ -229,10 +238,8 @@ class RemoteEngine:
                 return value
 
     def _send_preset(self) -> None:
-        """Send the preset's files where the cluster does not know its hash."""
+        """Send the preset's files, for the cluster does not know its hash."""
         digest = self._bundle.digest
-        if self._link.call("knows", digest):
-            return
         log.info("%s is sent to %s", self.preset.name, self._link.address)
         key = opened(self._link.call("begin", digest, self._bundle.name, self._bundle.vocoder))
         for file, path in self._bundle.files.items():

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from vocaldm_live import __version__
 from vocaldm_live.cluster.parcel import FORMAT
-from vocaldm_live.cluster.shelf import Shelf
+from vocaldm_live.cluster.shelf import KEPT_PRESETS, Shelf
 from vocaldm_live.errors import ClusterError, VocalDMError
 
 MOST_ROWS = 8
@@ -59,12 +59,16 @@ class _Worker:
     state: str = "starting"
     batch: str = ""
     rows: list[_Ticket] = field(default_factory=list)
+    holds: list[str] = field(
+        default_factory=list
+    )  # presets that are loaded there, the last used one at the end
 
 
 class Gate:
     """First come, first served; what has the same key as the first one goes along with it, 8 rows at most.
 
-    A request whose worker ends is given to another one once. What nobody asks about for a minute is given up.
+    A request whose worker ends is given to another one once. What nobody asks about for a minute is given up. A
+    worker with nothing to do loads the presets that laptops chose last, so that it can take over at once.
     Every method belongs to one asyncio loop; only plain values come and go.
     """
 
@@ -73,6 +77,7 @@ class Gate:
         self._workers = [_Worker(hand) for hand in hands]
         self._tickets: dict[str, _Ticket] = {}
         self._waiting: list[_Ticket] = []
+        self._chosen: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
         self._is_begun = False
@@ -80,7 +85,7 @@ class Gate:
     # What laptops ask ----------------------------------------------------------------------------------------
 
     async def about(self) -> Answer:
-        """Format, version, and the workers: pid, device, state (starting, free, works, lost), rows."""
+        """Format, version, and the workers: pid, device, state (starting, free, warms, works, lost), rows."""
         self._begin()
         workers = [
             {**worker.about, "state": worker.state, "rows": len(worker.rows)} for worker in self._workers
@@ -109,13 +114,22 @@ class Gate:
         """The preset is whole: it goes on the shelf."""
         return await self._answer(lambda: self._shelf.finish(key, digest).name)
 
-    async def submit(self, ticket: str, kind: str, digest: str, parcel: bytes, key: str) -> None:
-        """Ask for something: clip, embedding or warm. Requests with the same key, not empty, may share a batch."""
+    async def submit(self, ticket: str, kind: str, digest: str, parcel: bytes, key: str) -> bool:
+        """Ask for something: clip, embedding, likeness or warm; False where the preset has to be sent before.
+
+        Requests with the same key, not empty, may share a batch.
+        """
         self._begin()
+        if not await self.knows(digest):
+            return False
         asked = _Ticket(ticket, kind, digest, parcel, key)
         self._tickets[ticket] = asked
         self._waiting.append(asked)
+        # After a start laptops ask at once, for what they chose before.
+        if kind == "warm" or len(self._chosen) < KEPT_PRESETS:
+            _last(self._chosen, digest)
         self._pump()
+        return True
 
     async def news(self, ticket: str, seen: Sequence[Any], seconds: float = NEWS_SECONDS) -> Answer:
         """How far a request is as soon as that is not `seen`, at the latest after `seconds`; its end is told once.
@@ -215,9 +229,7 @@ class Gate:
             for asked in self._waiting:
                 self._end(asked, {"error": "No worker of the cluster lives: start the cluster again."})
             self._waiting.clear()
-        for worker in self._workers:
-            if worker.state != "free" or not self._waiting:
-                continue
+        while self._waiting and (worker := self._free(self._waiting[0].digest)) is not None:
             first = self._waiting[0]
             rows = [first]
             if first.key and not first.alone:
@@ -227,24 +239,35 @@ class Gate:
                     if one.key == first.key and one.digest == first.digest and not one.alone
                 ][: MOST_ROWS - 1]
             self._waiting = [one for one in self._waiting if one not in rows]
-            self._number += 1
-            worker.state, worker.batch, worker.rows = "works", f"batch-{self._number}", rows
-            self._start(self._serve(worker))
+            for row in rows:
+                row.tries += 1
+            self._give(worker, first.kind, first.digest, rows)
+        for worker in self._workers:
+            missing = [digest for digest in self._chosen if digest not in worker.holds]
+            if worker.state == "free" and missing:
+                self._give(worker, "warm", missing[-1], [])
 
-    async def _serve(self, worker: _Worker) -> None:
-        rows = worker.rows
-        job = {
-            "batch": worker.batch,
-            "kind": rows[0].kind,
-            "digest": rows[0].digest,
-            "parcels": [row.parcel for row in rows],
-        }
-        for row in rows:
-            row.tries += 1
+    def _free(self, digest: str) -> _Worker | None:
+        """A worker that has nothing to do, if possible one that holds the preset."""
+        free = [worker for worker in self._workers if worker.state == "free"]
+        return min(free, key=lambda worker: digest not in worker.holds, default=None)
+
+    def _give(self, worker: _Worker, kind: str, digest: str, rows: list[_Ticket]) -> None:
+        self._number += 1
+        worker.state, worker.batch = "works" if rows else "warms", f"batch-{self._number}"
+        worker.rows = rows
+        _last(worker.holds, digest)
+        parcels = [row.parcel for row in rows]
+        job = {"batch": worker.batch, "kind": kind, "digest": digest, "parcels": parcels}
+        self._start(self._serve(worker, job, rows))
+
+    async def _serve(self, worker: _Worker, job: Answer, rows: list[_Ticket]) -> None:
         try:
             answer = await worker.hand.run(job)
         except WorkerLost:
-            worker.state, worker.batch, worker.rows = "starting", "", []
+            worker.state, worker.batch, worker.rows, worker.holds = "starting", "", [], []
+            if not rows and job["digest"] in self._chosen:
+                self._chosen.remove(job["digest"])  # a preset that ends workers is loaded for requests alone
             self._again(rows)
             self._start(self._wake(worker))
             self._pump()
@@ -286,6 +309,11 @@ class Gate:
     def _end(asked: _Ticket, end: Answer) -> None:
         asked.end = end
         asked.news.set()
+
+
+def _last(digests: list[str], digest: str) -> None:
+    """Put a digest at the end of a list that holds so many as a worker does."""
+    digests[:] = [*(one for one in digests if one != digest), digest][-KEPT_PRESETS:]
 
 
 def opened(answer: Answer) -> Any:

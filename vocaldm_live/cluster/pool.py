@@ -21,7 +21,19 @@ from vocaldm_live.errors import ClusterError
 
 NAME, NAMESPACE = "vocaldm-gate", "vocaldm"
 LOOPBACK = ("127.0.0.1", "localhost")
+TOKEN_FILE = Path("~/.ray/auth_token")
 READY_SECONDS = 120.0
+# Each by itself, for ray.init sets the level of "ray" again.
+LOGGERS = (
+    "ray",
+    "ray.client_builder",
+    "ray._private.worker",
+    "ray._private.authentication.authentication_token_setup",
+    "ray._private.authentication.grpc_authentication_server_interceptor",
+    "ray.util.client.server.logservicer",
+    "ray.util.client.server.server",
+    "ray.util.client.logsclient",
+)
 RECONNECT_SECONDS = "4"  # a laptop waits so long for a cluster that has gone
 
 
@@ -48,9 +60,22 @@ def shelf_folder() -> Path:
     return Path(platformdirs.user_cache_dir("vocaldm-live", appauthor=False)) / "cluster"
 
 
-def import_ray() -> Any:
-    """Ray, with its reports to its maker switched off; raises ClusterError where it is not installed."""
+def token_there() -> bool:
+    """Whether this user has a token, by which laptops and cluster know each other; Ray looks in the same places."""
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(named) if named else TOKEN_FILE.expanduser()
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or path.is_file()
+
+
+def import_ray(serves: bool = False) -> Any:
+    """Ray, with its reports to its maker switched off; raises ClusterError where it is not installed.
+
+    With a token where there is one, and where a cluster is served in any case: Ray makes one then. It reads what is
+    set here once, when it is imported.
+    """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if serves or token_there():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", RECONNECT_SECONDS)
     try:
         import ray
@@ -59,7 +84,7 @@ def import_ray() -> Any:
         raise ClusterError(
             'Ray is not here: install it with `pip install "vocaldm-live[cluster]"`.'
         ) from error
-    for name in ("ray", "ray.client_builder"):  # ray.init sets the first one's level again
+    for name in LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"ray\.util\.client")  # advice for whoever writes tasks
     return ray
@@ -150,28 +175,9 @@ def open_pool(plan: Plan) -> Iterator[str]:
     if plan.workers < 1:
         raise ClusterError(f"The number of workers is {plan.workers}: give at least one.")
     _check_port(plan.host, plan.port)
-    local = plan.host in LOOPBACK
-    if local and plan.address is None:
-        # By this Ray binds all that it opens to loopback; it reads it when it is imported.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    ray = import_ray()
+    ray = begin_ray(plan)
     from ray.util.client.server.server import serve
 
-    options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False}
-    if plan.address is not None:
-        options["address"] = plan.address
-    else:
-        options |= {
-            "num_cpus": plan.workers,
-            "include_dashboard": False,
-            "object_store_memory": plan.memory * 1_000_000,
-        }
-        options |= {} if local else {"_node_ip_address": plan.host}
-    try:
-        ray.init(**options)
-    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
-        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-        raise ClusterError(f"Ray cannot be started ({what}): see `ray status`.") from error
     server = None
     try:
         folder = str(plan.folder or shelf_folder())
@@ -194,6 +200,31 @@ def open_pool(plan: Plan) -> Iterator[str]:
         if server is not None:
             server.stop(0)
         ray.shutdown()
+
+
+def begin_ray(plan: Plan) -> Any:
+    """Start Ray on this machine, or join the one at `plan.address`; gives the module. Raises ClusterError."""
+    local = plan.host in LOOPBACK
+    if local and plan.address is None:
+        # By this Ray binds all that it opens to loopback; it reads it when it is imported.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    ray = import_ray(serves=plan.address is None)
+    options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
+    if plan.address is not None:
+        options["address"] = plan.address
+    else:
+        options |= {
+            "num_cpus": plan.workers,
+            "include_dashboard": False,
+            "object_store_memory": plan.memory * 1_000_000,
+        }
+        options |= {} if local else {"_node_ip_address": plan.host}
+    try:
+        ray.init(**options)
+    except Exception as error:  # Ray raises plain ones, as where a busy machine starts it too slowly
+        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+        raise ClusterError(f"Ray cannot be started ({what}): see `ray status`.") from error
+    return ray
 
 
 def _wait_for_one(ray: Any, gate: Any) -> None:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vocaldm_live.checkpoints.audioldm_parts import ClapTextPart
 from vocaldm_live.checkpoints.places import HEADER_FILE, find_presets
 from vocaldm_live.checkpoints.preset import Preset, read_preset
+from vocaldm_live.checkpoints.strict import TextFile
 from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM, resolve_vocoder
 from vocaldm_live.errors import ClusterError, VocalDMError
 
+KEPT_PRESETS = 2  # that a worker holds loaded
 PIECE = 4 << 20  # bytes of a file that travel at once
 _FACTS, _VOCODER = "bundle.json", "vocoder"
 
@@ -44,7 +45,7 @@ def bundle_of(preset: Preset) -> Bundle:
     for name, part in header.parts.with_weights().items():
         if name == "vocoder" and choice is not None:
             continue
-        texts = [part.vocabulary.file, part.merges.file] if isinstance(part, ClapTextPart) else []
+        texts = [value.file for _, value in part if isinstance(value, TextFile)]
         files |= {file: preset.folder / file for file in (part.file, *texts)}
     vocoder = "" if choice is None else GRIFFIN_LIM
     if choice is not None and choice.header is not None:

@@ -14,14 +14,13 @@ import torch
 
 from vocaldm_live.checkpoints.preset import Preset
 from vocaldm_live.cluster.parcel import pack, pack_clip, unpack, unpack_request
-from vocaldm_live.cluster.shelf import Shelf
+from vocaldm_live.cluster.shelf import KEPT_PRESETS, Shelf
 from vocaldm_live.engine.engine import Cancelled, Engine, choose_device
 from vocaldm_live.engine.request import Clip, Progress, resolve
 from vocaldm_live.errors import VocalDMError
 from vocaldm_live.sound.audio import Sound
 
 log = logging.getLogger("vocaldm.worker")
-KEPT_ENGINES = 2
 _REMEMBERED = 64
 
 
@@ -90,7 +89,7 @@ class Worker:
         engine = self._engines.get(digest)
         if engine is None:
             preset = self._shelf.find(digest) or fetch(self._shelf, digest)
-            while len(self._engines) >= KEPT_ENGINES:
+            while len(self._engines) >= KEPT_PRESETS:
                 self._engines.popitem(last=False)
             engine = Engine(preset, self._device.type)
             engine.warm()

@@ -127,11 +127,15 @@ def pipeline(engine: Engine) -> Any:
 
     from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
     from vocaldm_live.checkpoints.vocoder_parts import HiFiGANPart
+    from vocaldm_live.checkpoints.words_parts import PixelsPart
+    from vocaldm_live.model.vae import MelVAE
 
     modules, parts = engine.modules, engine.preset.header.parts
     unet_part, vocoder_part = parts.unet, parts.vocoder
-    if not isinstance(unet_part, AudioLDMUNetPart) or unet_part.transformers != 1:
+    plain = isinstance(unet_part, AudioLDMUNetPart) and unet_part.published
+    if not plain or not isinstance(modules.vae, MelVAE) or getattr(unet_part, "transformers", 0) != 1:
         raise RequestError(f"{engine.preset.name} is no AudioLDM preset of 16 kHz: name one, or none.")
+    assert isinstance(unet_part, AudioLDMUNetPart) and not isinstance(parts.vae, PixelsPart)
     assert isinstance(vocoder_part, HiFiGANPart) and modules.vocoder is not None
     latent = modules.geometry.latent_channels
     levels = len(unet_part.channels)

@@ -39,7 +39,7 @@ def serve(
 ) -> int:
     """Serve clips until Ctrl-C: laptops use `vocaldm live --engine ray://HOST:PORT`."""
     with large_imports():
-        from vocaldm_live.cluster.pool import Plan, open_pool
+        from vocaldm_live.cluster.pool import LOOPBACK, TOKEN_FILE, Plan, open_pool
 
     stop = threading.Event()
 
@@ -51,6 +51,8 @@ def serve(
         # After Ray, which sets handlers of its own.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, on_signal)
+        if host not in LOOPBACK:
+            say(f"Laptops need the token of this machine: copy {TOKEN_FILE} to each of them.")
         say(f"Laptops reach this cluster by `vocaldm live --engine {where}`. Ctrl-C ends.")
         stop.wait()
         say("Stopping.")

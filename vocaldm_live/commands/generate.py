@@ -168,7 +168,9 @@ def generate(
             return repeat(
                 recipe, files or [], preset, vocoder, like, device, out, bits, json_lines, results, backend
             )
-    if not files and not text and like is None:
+    named = DEFAULT_PRESET if preset is None else preset
+    # Some presets need nothing: they hear nothing either.
+    if not files and not text and like is None and not open_preset(named).header.parts.hears_nothing:
         raise RequestError(
             "There is nothing to do: give imitations or folders of them, a --recipe, or --text with an imported AudioLDM."
         )
@@ -179,7 +181,7 @@ def generate(
 
         if text_weight is not None and not text:
             raise RequestError("--text-weight weighs the words of --text: give them too.")
-        chosen = open_preset(DEFAULT_PRESET if preset is None else preset, vocoder)
+        chosen = open_preset(named, vocoder)
         example = None
         whole = 1.0 if like is None and library is None else 0.5
         request = Request(

@@ -143,7 +143,7 @@ class Controls:
         self.parameters.narrow("sampler", choices=tuple(given.sampler.choices), default=given.sampler.default)
         self._default("sampler", given.sampler.default)
         self.parameters.set("preset", header.name)
-        self._words = header.parts.clap_text is not None
+        self._words = header.parts.words is not None
         if not self._words:
             for name in ("text", "negative"):
                 self.parameters.set(name, "")

@@ -272,7 +272,21 @@ class Session:
 
     def _on_failed(self, job: Job, sentence: str) -> None:
         self._streams.give_up(job)
-        self._tell("failed", job.id, sentence)
+        self._tell("failed", job.id, self._keeping(job.tag, sentence))
+
+    def _keeping(self, gesture: Gesture, sentence: str) -> str:
+        """A sentence of failure, and where the voice is kept that no clip came of; what has a file needs no keeping."""
+        if gesture.sound is None or gesture.path is not None:
+            return sentence
+        from vocaldm_live.sound.audio import check_imitation
+
+        try:
+            check_imitation(gesture.sound, gesture.name)
+            path = self.gestures.save(gesture.sound)
+        except VocalDMError as error:
+            log.info("the voice is not kept: %s", error)
+            return sentence
+        return f"{sentence.rstrip('.')}; the voice is kept as {path}."
 
     def _on_cancelled(self, job: Job) -> None:
         self._streams.give_up(job)

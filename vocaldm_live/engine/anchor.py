@@ -52,7 +52,7 @@ def check_anchor(anchor: Anchor | FindAnchor | None, header: PresetHeader) -> No
     """Raise RequestError where a preset can make no condition of an anchor, found or still to be found."""
     if anchor is None:
         return
-    from vocaldm_live.model.adapter import CONDITION_SIZE
+    from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
     from vocaldm_live.model.encoder import EMBEDDING_SIZE
 
     parts = header.parts
@@ -60,8 +60,8 @@ def check_anchor(anchor: Anchor | FindAnchor | None, header: PresetHeader) -> No
     if parts.encoder is not None and parts.adapter is not None:
         widths.append(EMBEDDING_SIZE)
         towers.append(parts.encoder.sha256)
-    if parts.unet.kind == "audioldm":
-        widths.append(CONDITION_SIZE)
+    if isinstance(parts.unet, AudioLDMUNetPart):
+        widths += [parts.unet.width] if parts.unet.width else []
         towers += [parts.clap_audio.sha256] if parts.clap_audio is not None else []
     if isinstance(anchor, Anchor):
         if len(anchor.vector) not in widths:

@@ -8,18 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vocaldm_live.checkpoints.preset import Modules, Preset, load_encoder, load_part, read_text
+from vocaldm_live.checkpoints.preset import Modules, Preset, load_encoder, load_part
 from vocaldm_live.checkpoints.searching import searching_preset
-from vocaldm_live.checkpoints.tokens import byte_pairs
 from vocaldm_live.engine.anchor import Anchor
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.remembered import Remembered
 from vocaldm_live.engine.request import ResolvedRequest
+from vocaldm_live.engine.saying import said
 from vocaldm_live.errors import RequestError
-from vocaldm_live.model.adapter import CONDITION_SIZE, blend
+from vocaldm_live.model.adapter import blend
 from vocaldm_live.model.audioldm import AudioLDMUNet
 from vocaldm_live.model.clap_audio import ClapAudio, listened
-from vocaldm_live.model.clap_text import ClapText
 from vocaldm_live.model.embedder import Embedder
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.sketch import Sketch
@@ -37,9 +36,12 @@ class ClapHearing(Hearing):
         super().__init__(modules, device)
         self.preset = preset
         parts = preset.header.parts
-        self._text_part, self._audio_part = parts.clap_text, parts.clap_audio
+        self._text_part, self._audio_part = parts.words, parts.clap_audio
         self._towers: dict[str, torch.nn.Module] = {}
-        self._texts = Remembered(f"text {self._text_part.sha256}" if self._text_part else "")
+        shape = tuple(self._shape)
+        # The same weights say more places to another UNet.
+        more = f" {shape[0]} places" if len(shape) > 1 else ""
+        self._texts = Remembered(f"said {self._text_part.sha256}{more}" if self._text_part else "")
         self._sounds = Remembered(f"audio {self._audio_part.sha256}" if self._audio_part else "")
 
     @cached_property
@@ -84,13 +86,22 @@ class ClapHearing(Hearing):
         """What guidance leans from `[count, 512]`: the empty text, or the words of what the clip is not."""
         words = request.words
         if words is not None and words.negative:
-            return self.text(words.negative).expand(count, -1)
+            return self.text(words.negative).expand(count, *self._shape)
+        return self._unet.null_condition(count)
+
+    @property
+    def _unet(self) -> AudioLDMUNet:
         unet = self.modules.unet
         assert isinstance(unet, AudioLDMUNet)
-        return unet.null_condition(count)
+        return unet
+
+    @property
+    def _shape(self) -> torch.Size:
+        """Of one condition: `[512]` in published models."""
+        return self._unet.null.shape
 
     def text(self, text: str) -> Tensor:
-        """CLAP's embedding of a text, `[1, 512]`."""
+        """What a text says, `[1, 512]`: CLAP's embedding of it, or what else the preset understands words by."""
         return self._tensor(
             self._texts.get(" ".join(text.split()), lambda: self._say(" ".join(text.split())))
         )
@@ -149,7 +160,7 @@ class ClapHearing(Hearing):
                 )
             anchor = anchor(searcher.vector(request.voice, request.hears_voice))
         found = torch.from_numpy(anchor.vector.copy())[None].to(self.device)
-        if found.shape[1] == CONDITION_SIZE:
+        if found.shape[1:] == self._shape:
             found = torch.nn.functional.normalize(found, dim=1)
         else:
             found = self.modules.adapter(found)
@@ -172,13 +183,9 @@ class ClapHearing(Hearing):
         part = self._text_part
         if part is None:
             raise RequestError(f"The preset {self.preset.name} understands no words: leave out the text.")
-        tower = self._tower("clap_text")
-        assert isinstance(tower, ClapText)
-        encode = byte_pairs(read_text(self.preset, part.vocabulary), read_text(self.preset, part.merges))
-        # What stands at the beginning says most, so the end is what a short tower does without.
-        tokens = encode(text)
-        tokens = [*tokens[: part.places - 3], tokens[-1]]
-        return tower(torch.tensor([tokens], device=self.device))[0].cpu().numpy()
+        name = self.preset.header.parts.words_name
+        places = self._shape[0]
+        return said(self.preset, part, self._tower(name), text, self.device, places).reshape(-1)
 
     def _listen(self, sound: Sound) -> np.ndarray:
         tower = self._tower("clap_audio")
@@ -191,5 +198,4 @@ class ClapHearing(Hearing):
         return self._towers[name]
 
     def _tensor(self, vector: np.ndarray) -> Tensor:
-        assert vector.shape == (CONDITION_SIZE,)
-        return torch.from_numpy(vector.copy())[None].to(self.device)
+        return torch.from_numpy(vector.copy()).reshape(1, *self._shape).to(self.device)

@@ -138,6 +138,8 @@ def resolve(request: Request, header: PresetHeader) -> ResolvedRequest:
     """The request with the preset's defaults; RequestError names the first value that is not legal."""
     parameters = header.parameters
     edit = request.edit
+    if header.parts.hears_nothing:
+        request = _check_unhearing(request, header)
     if request.imitation is None:
         _check_voiceless(request, header)
     # Noise that was found by inversion leads back to its sound in small steps without guidance only.
@@ -220,6 +222,21 @@ def _check_voiceless(request: Request, header: PresetHeader) -> None:
         )
     if words is not None and says and words.weight != 1.0 and request.like is None:
         raise RequestError("The text weight blends words with a sound, and there is none: leave it out.")
+
+
+def _check_unhearing(request: Request, header: PresetHeader) -> Request:
+    """The request as one without a condition, for presets that take none; RequestError where one is given."""
+    words = request.words
+    voice = request.imitation is not None and (request.edit is None or request.edit.voice)
+    said = words is not None and bool(words.text or words.negative)
+    if not request.unconditional and (
+        voice or said or request.like is not None or request.anchor is not None
+    ):
+        raise RequestError(
+            f"The preset {header.name} hears nothing and makes clips of noise alone: give a duration and no voice, no "
+            "words and no example."
+        )
+    return replace(request, unconditional=True, words=None)
 
 
 def _check_edit(request: Request, edit: Edit, header: PresetHeader, sampler: str) -> None:

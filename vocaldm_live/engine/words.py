@@ -34,7 +34,7 @@ def check_heard(
     if words is not None and not words.text and not words.negative:
         words = None
     if words is not None:
-        if parts.clap_text is None:
+        if parts.words is None:
             raise RequestError(
                 f"The preset {header.name} understands no words: give an example sound with --like, or import an "
                 "AudioLDM preset with --tokenizer."

@@ -5,6 +5,8 @@ Tensor names and arithmetic are those of diffusers' Attention, BasicTransformerB
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -100,21 +102,25 @@ class TransformerBlock(nn.Module):
 
 
 class ImageTransformer(nn.Module):
-    """A transformer block over the places of an image `[batch, width, height, breadth]`, added to it."""
+    """A transformer block over the places of an image `[batch, width, height, breadth]`, added to it.
 
-    def __init__(self, width: int, heads: int, groups: int) -> None:
+    block: one that attends to a context too (`model.cross_attention`); none: to the image alone.
+    """
+
+    def __init__(self, width: int, heads: int, groups: int, block: nn.Module | None = None) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(groups, width, IMAGE_EPS)
         self.proj_in = nn.Conv2d(width, width, 1)
-        self.transformer_blocks = nn.ModuleList([TransformerBlock(width, heads)])
+        self.crossed = block is not None
+        self.transformer_blocks = nn.ModuleList([TransformerBlock(width, heads) if block is None else block])
         self.proj_out = nn.Conv2d(width, width, 1)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """The shape stays."""
+    def forward(self, image: Tensor, context: Any = None) -> Tensor:
+        """The shape stays; context: what a block that takes one is given."""
         hidden = self.proj_in(self.norm(image))
         tokens = hidden.permute(0, 2, 3, 1).flatten(1, 2)
         for block in self.transformer_blocks:
-            tokens = block(tokens)
+            tokens = block(tokens, context) if self.crossed else block(tokens)
         hidden = tokens.unflatten(1, image.shape[2:]).permute(0, 3, 1, 2)
         if image.is_contiguous():  # else it is channels-last, as these are without a copy
             hidden = hidden.contiguous()

@@ -1,4 +1,4 @@
-"""AudioLDM's UNet, eps from a latent, a timestep and one CLAP vector, and its VAE (arXiv 2301.12503)."""
+"""AudioLDM's UNet, steered by a timestep and one CLAP vector, or by other conditions, and its VAE (arXiv 2301.12503)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vocaldm_live.model.adapter import CONDITION_SIZE
 from vocaldm_live.model.autoencoder import AutoencoderKL
 from vocaldm_live.model.conditional_unet import ConditionalUNet
+from vocaldm_live.model.cross_attention import Context
 from vocaldm_live.model.unet import Condition
 from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.sound.geometry import Geometry
@@ -18,11 +19,13 @@ GROUPS = 32
 
 
 class AudioLDMUNet(nn.Module):
-    """Predicts eps from a noisy latent `[batch, 8, T / 4, 16]`, timesteps `[batch]` and a Condition's vector.
+    """Predicts eps (x0, v) from a noisy latent `[batch, 8, T / 4, 16]`, timesteps `[batch]` and a Condition's vector.
 
-    The vector is taken as it is, at unit length, and the Condition's image is not looked at. `null` `[512]` is
-    CLAP's embedding of the empty text, which stood in for every tenth condition in training: the unconditional
-    that guidance leans from.
+    The vector is taken as it is, at unit length where it is CLAP's, and the Condition's image is not looked at.
+    `null` `[vector_width]` is the embedding of the empty text, which stood in for every tenth condition in training:
+    the unconditional that guidance leans from. Published models take vectors of 512 numbers; 0: none at all.
+    With a context_width what is said comes token by token: the vector is then `[batch, places, context_width + 1]`,
+    its last column 1 where a token is there, and so is the null. attention_from: the first level with attention.
     """
 
     null: Tensor
@@ -34,27 +37,39 @@ class AudioLDMUNet(nn.Module):
         layers: int,
         heads: Sequence[int],
         transformers: int,
+        vector_width: int = CONDITION_SIZE,
+        context_width: int = 0,
+        places: int = 0,
+        attention_from: int = 1,
     ) -> None:
         super().__init__()
         self.network = ConditionalUNet(
             geometry.latent_channels,
             channels,
             layers,
-            attention=[level > 0 for level in range(len(channels))],
+            attention=[level >= attention_from for level in range(len(channels))],
             heads=heads,
             groups=GROUPS,
-            vector_width=CONDITION_SIZE,
+            vector_width=0 if context_width else vector_width,
             transformers=transformers,
+            context_width=context_width,
         )
-        self.register_buffer("null", torch.zeros(CONDITION_SIZE))
+        self.crossed = context_width > 0
+        null = torch.zeros((places, context_width + 1) if self.crossed else (vector_width,))
+        self.register_buffer("null", null)
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        """eps, of x_t's shape."""
-        return self.network(x_t, t, condition.vector.to(x_t))
+        """What it predicts, of x_t's shape."""
+        told = condition.vector.to(x_t)
+        return (
+            self.network(x_t, t, context=Context.unpacked(told))
+            if self.crossed
+            else self.network(x_t, t, told)
+        )
 
     def null_condition(self, batch: int) -> Tensor:
-        """`[batch, 512]`."""
-        return self.null.expand(batch, -1)
+        """`[batch, 512]`, or of the width and form that this UNet takes."""
+        return self.null.expand(batch, *self.null.shape)
 
 
 class AudioLDMVAE(MelVAE):

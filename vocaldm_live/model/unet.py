@@ -17,7 +17,10 @@ from vocaldm_live.sound.geometry import Geometry
 
 @dataclass(frozen=True)
 class Condition:
-    """What a clip is (vector `[batch, 512]`) and how it moves (image `[batch, channels, T / 4, 16]`, zeros: free)."""
+    """What a clip is (vector `[batch, 512]`) and how it moves (image `[batch, channels, T / 4, 16]`, zeros: free).
+
+    A UNet that hears token by token takes them for the vector (`model.audioldm`).
+    """
 
     vector: Tensor
     image: Tensor

@@ -17,6 +17,7 @@ from vocaldm_live.engine.request import ResolvedRequest
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.samplers import Cancelled, SeededNoise
 from vocaldm_live.model.unet import Condition
+from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.reference.original import Original, original
 
 
@@ -26,6 +27,7 @@ class ReferenceEngine(Engine):
     def __init__(self, preset: Preset, device: str = "auto") -> None:
         super().__init__(preset, device)
         self.original = Original(preset, self.modules, self.device)
+        assert isinstance(self.modules.vae, MelVAE)
         vae = OriginalVAE(self.original.vae, float(self.modules.vae.latent_scale[0]))
         self.modules = replace(self.modules, vae=vae)  # type: ignore[arg-type]
 

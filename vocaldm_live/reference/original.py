@@ -22,6 +22,7 @@ from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart, AudioLDMVA
 from vocaldm_live.checkpoints.preset import Modules, Preset
 from vocaldm_live.checkpoints.vocoder_parts import HiFiGANPart
 from vocaldm_live.errors import RequestError
+from vocaldm_live.model.vae import MelVAE
 
 INSTALL = "pip install --no-deps audioldm==0.1.1 einops progressbar"
 
@@ -47,7 +48,7 @@ class Original:
     def __init__(self, preset: Preset, modules: Modules, device: torch.device) -> None:
         parts = preset.header.parts
         unet, vae, vocoder = parts.unet, parts.vae, parts.vocoder
-        plain = isinstance(unet, AudioLDMUNetPart) and isinstance(vae, AudioLDMVAEPart)
+        plain = isinstance(unet, AudioLDMUNetPart) and unet.published and isinstance(vae, AudioLDMVAEPart)
         if not plain or not isinstance(vocoder, HiFiGANPart):
             raise RequestError(
                 f"The reference runs imported AudioLDM presets, which {preset.name} is not: leave out --backend."
@@ -60,6 +61,7 @@ class Original:
         self.device = device
         own = modules.unet.network.state_dict()
         self.unet = _loaded(_unet(unet, preset), lambda key: own[_known(keys.unet_key(key, 1), key)])
+        assert isinstance(modules.vae, MelVAE)
         own_vae = modules.vae.network.state_dict()
         self.vae = _loaded(
             _vae(vae, preset), lambda key: own_vae[_known(keys.vae_key(key, len(vae.channels)), key)]

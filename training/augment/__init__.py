@@ -1,0 +1,1 @@
+"""Augmentation: what training varies in a sound that means the same."""

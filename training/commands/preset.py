@@ -1,0 +1,89 @@
+"""`vocaldm-train preset`: a folder of sounds becomes a preset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands import (
+    ChangesOption,
+    DevicesOption,
+    FreshOption,
+    HoursOption,
+    NodesOption,
+    PrecisionOption,
+    RecipeArgument,
+    StepsOption,
+    as_text,
+    changes_of,
+    find_recipe,
+)
+from vocaldm_live.commands import say, short_path
+
+
+def preset(
+    recipe: RecipeArgument = None,
+    sounds: Annotated[
+        str | None, typer.Option("--sounds", metavar="DIR", help="The folder of sounds to learn from.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the new preset.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", metavar="PRESET", help="The preset to begin from; house by default."),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", metavar="M", help="For everything; 30 by default.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="RUN", help="Folder of the run; runs/NAME by default. One begun goes on."
+        ),
+    ] = None,
+    place: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Where the preset goes; your own place by default."),
+    ] = None,
+    changes: ChangesOption = None,
+    steps: StepsOption = None,
+    max_hours: HoursOption = None,
+    devices: DevicesOption = None,
+    nodes: NodesOption = None,
+    precision: PrecisionOption = None,
+    fresh: FreshOption = False,
+) -> int:
+    """Make a preset from a folder of sounds: no recorded imitations needed, a synthetic voice imitates them.
+
+    A daemon that runs finds the preset by itself. Stopped at any moment, the same command goes on.
+    """
+    from training.errors import RecipeError
+    from training.preset.judge import sentence
+    from training.preset.making import PresetMaker
+    from training.preset.recipe import PresetRecipe
+    from training.recipe_file import read_recipe
+    from vocaldm_live.checkpoints.places import own_place
+
+    folder = out or Path("runs") / (name or "preset")
+    found = find_recipe(recipe, folder)
+    for option, value in (("--sounds DIR", sounds), ("--name NAME", name)):
+        if value is None and found is None:
+            raise RecipeError(f"The preset needs {option}, or --out RUN to go on with a run that was begun.")
+    given = [
+        f"{key}={as_text(value)}"
+        for key, value in (("data.source", sounds), ("name", name), ("base", base))
+        if value is not None
+    ]
+    given = changes_of([*given, *(changes or ())], steps, minutes, max_hours, devices, nodes, precision)
+    told = read_recipe(found, PresetRecipe, given)
+    made = PresetMaker(told, folder, place or own_place(), fresh).make()
+    if made.preset is None:
+        say(f"The run is saved in {short_path(folder)} and goes on with the same command.")
+        return 0
+    print(sentence(made.judged))
+    print(
+        f"The preset {made.preset.name} lies in {short_path(made.preset.folder)}: vocaldm live --preset {made.preset.name}"
+    )
+    print(f"Pictures and sounds: {short_path(folder / 'report' / 'index.html')}")
+    return 0

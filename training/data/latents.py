@@ -1,0 +1,117 @@
+"""Latents: what a diffusion model learns to make, by number: latents of sounds, or mel images as they were stored."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from training.base import Base
+from training.data.collection import Collection, Item
+from training.data.encoding import Encoded, encode
+from training.data.features import LATENT
+from training.data.pieces import cut
+from training.data.rows import IMAGE, Rows
+from training.errors import DataError
+from vocaldm_live.sound.geometry import Geometry
+from vocaldm_live.sound.mel import fold
+
+NEPERS_PER_DB = math.log(10.0) / 20.0
+
+
+class Latents(Protocol):
+    """Examples by number, each as long as its sound; `encoded`: other features of the same, where they are sounds."""
+
+    items: tuple[Item, ...]
+    encoded: Encoded | None
+
+    def latent(self, at: int) -> Tensor:
+        """float32 `[channels, frames, bins]`."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 of what they were made of."""
+        ...
+
+
+class SoundLatents:
+    """Latents of sounds, read from the store."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        self.items = encoded.items
+        self.encoded: Encoded | None = encoded
+        self._latent, self._digest = encoded.latent, encoded.digest
+
+    def latent(self, at: int) -> Tensor:
+        """The VAE's latent, or the log-mel's pixels."""
+        return self._latent(at)
+
+    def digest(self) -> str:
+        """Of their contents."""
+        return self._digest()
+
+
+class MelLatents:
+    """Stored mel images as pixels, for a model that learns without a VAE. Raises DataError where bands differ.
+
+    audio-diffusion's images are dB below each image's own loudest pixel; other mels are natural-log magnitudes.
+    """
+
+    encoded: Encoded | None = None
+
+    def __init__(self, collection: Collection, geometry: Geometry) -> None:
+        if not collection.items:
+            raise DataError(f"{collection.name} holds no mel image: give others.")
+        self.items, self._collection, self._geometry = collection.items, collection, geometry
+        medium = collection.medium
+        self._scale = NEPERS_PER_DB if isinstance(medium, Rows) and medium.column == IMAGE else 1.0
+        self.latent(0)
+
+    def latent(self, at: int) -> Tensor:
+        """The image's pixels."""
+        mel = self._collection.mel(self.items[at]) * self._scale
+        bands = self._geometry.mel_bands
+        if mel.shape[0] != bands:
+            raise DataError(
+                f"{self.items[at].key} has {mel.shape[0]} mel bands where the model has {bands}: set pixels.mel_bands."
+            )
+        return fold(torch.from_numpy(mel.copy())[None], self._geometry)[0]
+
+    def digest(self) -> str:
+        """Of their contents."""
+        keys = "".join(self._collection.content_key(item) for item in self.items)
+        return hashlib.sha256(keys.encode()).hexdigest()
+
+
+def open_latents(
+    collection: Collection,
+    base: Base,
+    features: tuple[str, ...],
+    cache: Path,
+    seconds: float,
+    workers: int,
+    problem: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
+) -> Latents:
+    """The latents of a collection and other features of its sounds, each computed once; silence is left out.
+
+    Raises DataError where nothing is left, or mel images are given to a model that has a VAE.
+    """
+    if collection.kind == "mel":
+        if base.geometry.factor != 1 or features:
+            raise DataError(
+                f"{collection.name} holds mel images: they are for space pixels and conditioners that hear no sounds."
+            )
+        return MelLatents(collection, base.geometry)
+    pieces = cut(collection, cache, seconds)
+    for sentence in pieces.problems[len(collection.problems) :]:
+        problem(sentence)
+    encoded = encode(pieces, base, (LATENT, *features), cache, workers, progress)
+    for sentence in encoded.problems:
+        problem(sentence)
+    return SoundLatents(encoded)

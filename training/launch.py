@@ -1,0 +1,52 @@
+"""Launch: a run's processes, started by Fabric or joined where torchrun or srun have started them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from training.errors import RunError
+from training.recipe import Machine
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+def launched(machine: Machine) -> Fabric:
+    """Fabric on the machine of a recipe, its processes under way.
+
+    Raises RunError where torchrun or srun have started another number of processes than the recipe says: each of them
+    would train by itself, in the same folder.
+    """
+    from lightning.fabric import Fabric
+
+    fabric = Fabric(
+        accelerator=machine.accelerator,
+        devices=machine.devices,
+        num_nodes=machine.nodes,
+        precision=machine.precision,
+    )
+    found = started()
+    devices = getattr(fabric.strategy, "num_processes", 1)
+    if found is not None and found[1] != devices * machine.nodes:
+        who, count = found
+        raise RunError(
+            f"{who} has started {count} processes and the run has {devices} on {machine.nodes} machine(s): let "
+            "--devices be the processes a machine and --nodes the machines."
+        )
+    fabric.launch()
+    return fabric
+
+
+def started() -> tuple[str, int] | None:
+    """Who has started this process as one of so many; None where nobody has.
+
+    torchrun sets TORCHELASTIC_RUN_ID and WORLD_SIZE, srun SLURM_STEP_NUM_TASKS. In jobs called bash or interactive
+    Fabric passes over SLURM, and so does this.
+    """
+    told = os.environ
+    if "TORCHELASTIC_RUN_ID" in told:
+        return "torchrun", int(told["WORLD_SIZE"])
+    if "SLURM_STEP_NUM_TASKS" in told and told.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        return "srun", int(told["SLURM_STEP_NUM_TASKS"])
+    return None

@@ -1,0 +1,125 @@
+"""Index: a folder's sounds read through once: which can be learned from, which are copies, which are held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from training.data.collection import HELD_OUT, Collection, Item
+from training.data.duplicates import fingerprint, near_copies
+from training.data.split import split_by_group
+from training.errors import DataError, RunError
+from vocaldm_live.sound.audio import SHORTEST_SECONDS, SILENCE_PEAK
+
+Problem = Callable[[str], None]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a folder holds, in plain numbers: the split of each sound by its key, sums, and a digest of the contents."""
+
+    splits: dict[str, str]
+    sounds: int
+    held_out: int
+    recorded: int
+    seconds: float
+    digest: str
+    problems: tuple[str, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {**asdict(self), "problems": list(self.problems)}
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Index:
+        """Back from JSON."""
+        return cls(**{**plain, "problems": tuple(plain["problems"])})
+
+    def taken(self, collection: Collection) -> Collection:
+        """The sounds of a collection that were indexed, split as they were, and the imitations of those.
+
+        Raises RunError where the collection holds something else by now.
+        """
+        kept = [self._placed(collection, item) for item in collection.items]
+        found = collection.of(item for item in kept if item is not None)
+        missing = set(self.splits) - {item.key for item in found.items}
+        if missing or digest_of(found) != self.digest:
+            what = f"{min(missing)} has gone" if missing else "a sound has changed"
+            raise RunError(
+                f"{collection.name} is not what it was when the run began ({what}); put it back, or start anew "
+                "with --fresh."
+            )
+        return found
+
+    def _placed(self, collection: Collection, item: Item) -> Item | None:
+        split = self.splits.get(item.key if item.role == "sound" else item.means or "")
+        return None if split is None else replace(item, split=split)
+
+
+def index(
+    collection: Collection, held_out: float, problem: Problem, progress: Progress | None = None
+) -> Index:
+    """Read every sound of a collection and split them; raises DataError where none can be learned from.
+
+    Sounds that belong together, or are copies but for level, format or silence around them, are on one side.
+    `problem` hears a sentence for each that is left out.
+    """
+    recorded = {sound.key: imitation.key for imitation, sound in collection.pairs()}
+    sounds = [item for item in collection.items if item.role == "sound"]
+    problems: list[str] = list(collection.problems)
+    kept: list[Item] = []
+    prints: dict[str, np.ndarray] = {}
+    for sentence in problems:
+        problem(sentence)
+    for number, item in enumerate(sounds):
+        if progress is not None:
+            progress(number, len(sounds))
+        try:
+            picture = _heard(collection, item)
+        except DataError as error:
+            problems.append(str(error))
+            problem(str(error))
+            continue
+        kept.append(item)
+        prints[item.key] = picture
+    if not kept:
+        raise DataError(
+            f"{collection.name} holds no sound that can be learned from: put sounds there, as WAV or FLAC files."
+        )
+    split = split_by_group(collection.of(kept), held_out, near_copies(prints))
+    splits = {item.key: item.split for item in split.items}
+    taken = collection.of(
+        item for item in collection.items if (item.key if item.role == "sound" else item.means) in splits
+    )
+    return Index(
+        splits,
+        len(kept),
+        sum(place == HELD_OUT for place in splits.values()),
+        len(recorded.keys() & splits.keys()),
+        round(sum(item.seconds for item in kept), 1),
+        digest_of(taken),
+        tuple(problems),
+    )
+
+
+def digest_of(collection: Collection) -> str:
+    """SHA-256 of what a collection contains, whatever its files are called; raises DataError."""
+    contents = sorted(collection.content_key(item) for item in collection.items)
+    return hashlib.sha256("".join(contents).encode()).hexdigest()
+
+
+def _heard(collection: Collection, item: Item) -> np.ndarray:
+    """A sound's picture; raises DataError where it is unreadable, too short or silent."""
+    sound = collection.read(item)
+    if sound.seconds < SHORTEST_SECONDS:
+        length = f"{1000 * sound.seconds:.1f} ms long, less than {1000 * SHORTEST_SECONDS:.0f} ms"
+        raise DataError(f"{item.key} is {length}: it is left out.")
+    picture = fingerprint(sound) if float(np.abs(sound.samples).max()) >= SILENCE_PEAK else None
+    if picture is None:
+        raise DataError(f"{item.key} is silent (peak below -80 dBFS): it is left out.")
+    return picture

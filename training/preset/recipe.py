@@ -1,0 +1,46 @@
+"""Recipe of a preset: whose sounds, from which base, what is trained, and how it is judged."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from training.data.spec import DataSpec
+from training.preset.plan import SHORTEST
+from training.recipe import Budget, Count, Every, Keeping, Optimiser, Positive, Rates, Recipe, Share
+
+Method = Literal["lora", "full"]
+
+
+class PresetRecipe(Recipe):
+    """sounds: the folder; name: of the preset; base: the preset to begin from, which stays as it is.
+
+    method: lora trains small changes of attention and of what takes the condition in, full all of the UNet.
+    budget.minutes: for everything, from reading the folder to writing the preset. examples: at most so many are
+    made; gestures: that it is judged by; listeners: beside the base's own and the fingerprint.
+    """
+
+    command: Literal["preset"] = "preset"
+    batch: Count = 16
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    budget: Budget = Budget(minutes=30.0)
+    optimiser: Optimiser = Optimiser(rates=Rates(peak=2e-3, floor=0.05, warmup=50))
+    keeping: Keeping = Keeping(save_seconds=30.0, validate=Every(minutes=3.0))
+    data: DataSpec
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$")]
+    base: str = "house"
+    method: Method = "lora"
+    rank: Count = 16
+    examples: Count = 2000
+    voices: Count = 1
+    gestures: Count = 48
+    bank: Annotated[int, Field(ge=0)] = 16
+    listeners: tuple[str, ...] = ()
+    allowed_loss: Share = 0.03
+    shown: Annotated[int, Field(ge=0)] = 6
+
+    @property
+    def minutes(self) -> Positive:
+        """For everything; as long as the steps take where only those are told."""
+        return max(SHORTEST, self.budget.minutes or 30.0)

@@ -1,0 +1,148 @@
+"""Trial: a trained run plays against its base, is brought back where it follows worse, and the page tells of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from training.data.collection import HELD_OUT, TRAINING, Collection
+from training.export import Words, export
+from training.listeners import Listener, listener
+from training.part_files import PartFile, read_part
+from training.preset.gestures import bank, of_folder, spread
+from training.preset.judge import Judgement, Performance, judge, perform
+from training.preset.progress import Progress
+from training.preset.recipe import PresetRecipe
+from training.report.preset_page import preset_page
+from vocaldm_live.checkpoints.preset import Preset
+from vocaldm_live.engine.engine import Engine
+from vocaldm_live.errors import PresetError
+from vocaldm_live.sound.audio import Sound
+
+SHARES = (1.0, 0.7, 0.45, 0.25)
+"""Of what was learned that are tried, until it follows well enough."""
+
+FEWEST_GESTURES = 6
+REFERENCE_PIECES = 192
+PAGE_SECONDS = 12.0
+"""For the pictures of the page."""
+
+
+class Trial:
+    """Judges the run `folder`/train against the base."""
+
+    def __init__(self, recipe: PresetRecipe, base: Preset, folder: Path, progress: Progress) -> None:
+        self.recipe, self.base, self.folder, self.progress = recipe, base, folder, progress
+        self.run = folder / "train"
+
+    def judge(
+        self, pieces: Mapping[str, Collection], seconds: float, said: Sequence[str], problems: Sequence[str]
+    ) -> dict[str, Any]:
+        """Figures in plain numbers, and the page in `folder`/report; takes about so many seconds."""
+        recipe, begun = self.recipe, time.monotonic()
+        ears = self._listeners()
+        base = Engine(self.base, "auto")
+        judged_by = pieces.get(HELD_OUT) or pieces[TRAINING]
+        first = list(of_folder(judged_by, min(2, recipe.gestures), recipe.seed))
+        # The first clip is slower than the others: it is not counted.
+        perform("warming up", base, first[:1], (), 0)
+        timed = time.monotonic()
+        perform("warming up", base, first[-1:], (), 0)
+        pace = 2.0 * (time.monotonic() - timed) + 0.6 * (timed - begun) / 4
+        count, banked = self._counts(seconds - (time.monotonic() - begun), pace)
+        gestures = list(of_folder(judged_by, count, recipe.seed))
+        common = list(islice(bank(banked), banked))
+        before = perform(self.base.name, base, gestures, common, recipe.seed, self.progress.named)
+        reference = self._reference(pieces)
+        for share in SHARES:
+            new = self._candidate(share)
+            after = perform(recipe.name, new, gestures, common, recipe.seed, self.progress.named)
+            drop = loss_of_loudness(before, after)
+            if drop <= recipe.allowed_loss:
+                break
+            self.progress.tell(
+                f"At {share:.0%} of what was learned, {recipe.name} follows worse than {self.base.name} "
+                f"(median loudness r -{drop:.3f})."
+            )
+        resynthesis = [new.resynthesise(one.imitated) for one in gestures]
+        found = judge(ears, reference, gestures, before, after, resynthesis, self.progress.named)
+        found.share, found.held_out = share, HELD_OUT in pieces
+        plain = found.plain()
+        title = f"{recipe.name}, made from {said_name(recipe)}"
+        page = self.folder / "report" / "index.html"
+        preset_page(page, title, said, plain, gestures, before, after, self.run, recipe.shown, problems)
+        return plain
+
+    # Inside -------------------------------------------------------------------------------------------------
+
+    def _counts(self, seconds: float, pace: float) -> tuple[int, int]:
+        """How many gestures of the folder and of the bank fit, three to one."""
+        fit = int(max(0.0, seconds - PAGE_SECONDS) / max(pace, 0.05))
+        count = min(self.recipe.gestures, max(FEWEST_GESTURES, round(0.75 * fit)))
+        return count, max(min(4, self.recipe.bank), min(self.recipe.bank, count // 3))
+
+    def _listeners(self) -> list[Listener]:
+        parts = self.base.header.parts.with_weights()
+        names = [f"ours:{self.base.folder}"] if "encoder" in parts else []
+        names += [f"clap:{self.base.folder}"] if "clap_audio" in parts else []
+        return [listener(name) for name in (*names, "fingerprint", *self.recipe.listeners)]
+
+    def _reference(self, pieces: Mapping[str, Collection]) -> list[Sound]:
+        """The folder's sounds, as many as a distance needs, of as many files as there are."""
+        found = []
+        for collection in pieces.values():
+            items = spread([item for item in collection.items if item.role == "sound"])
+            found += [collection.read(item) for item in items[:REFERENCE_PIECES]]
+        return found
+
+    def _candidate(self, share: float) -> Engine:
+        made = export(
+            self.base,
+            parts_of(self.base, self.run, share),
+            self.recipe.name,
+            self.folder / "candidate",
+            Words(),
+        )
+        return Engine(made.preset, "auto")
+
+
+def parts_of(base: Preset, run: Path, share: float) -> dict[str, PartFile]:
+    """The parts that a run has trained, gone so far of the way from the base; raises PresetError where it has none."""
+    found = {}
+    for part, stored in base.header.parts.with_weights().items():
+        if not (run / f"{part}.safetensors").is_file():
+            continue
+        trained = read_part(part, run)
+        if share < 1.0:
+            before = load_file(base.folder / stored.file)
+            state = {name: _between(before[name], value, share) for name, value in trained.state.items()}
+            trained = PartFile(part, state, trained.source, trained.run, trained.told)
+        found[part] = trained
+    if not found:
+        raise PresetError(f"{run} holds no trained weights; train it again with --fresh.")
+    return found
+
+
+def loss_of_loudness(before: Performance, after: Performance) -> float:
+    """The larger loss of median loudness r, of the folder's gestures and the bank's."""
+    judged = Judgement("", "")
+    judged.weigh(before, after)
+    return judged.drop
+
+
+def said_name(recipe: PresetRecipe) -> str:
+    """The folder's own name: where it lies is nobody's concern."""
+    return Path(recipe.data.source).resolve().name
+
+
+def _between(before: Tensor, after: Tensor, share: float) -> Tensor:
+    if not after.is_floating_point():
+        return after
+    return torch.lerp(before.to(after), after, share)
