@@ -160,7 +160,7 @@ def test_without_data_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_every_key_of_the_recipe_is_read_by_somebody() -> None:
     """A setting that nobody reads promises what it does not do."""
     files = ("trainers/vae.py", "mels.py", "sounds.py", "vae_part.py", "data/formats.py")
-    more = ("loop.py", "budget.py", "turns.py", "step.py")
+    more = ("launch.py", "loop.py", "budget.py", "turns.py", "step.py")
     text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in (*files, *more))
     unread = []
 

@@ -210,7 +210,7 @@ def test_the_recipes_are_some() -> None:
     # What the fact sheet counts, and weight norm's lengths.
     assert sum(value.numel() for value in plain_state(made.network).values()) == 55_264_897 + 2 * 64
     files = ("trainers/vocoder.py", "vocoder_part.py", "sounds.py", "geometry.py", "loop.py", "budget.py")
-    more = ("turns.py", "step.py", "data/formats.py")
+    more = ("launch.py", "turns.py", "step.py", "data/formats.py")
     text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in (*files, *more))
     unread = []
 

@@ -56,7 +56,7 @@ class VocoderLosses(Strict):
     logarithmic: Weight = 1.0
     linear: Weight = 1.0
     mel: Weight = 0.5
-    repulsion: Share = 0.8
+    repulsion: Share = 0.6
     fooled: Weight = 0.1
     features: Weight = 0.5
 
