@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import parts
 import pytest
 import torch
-from tiny import assert_sentence
+from tiny import assert_sentence, make_tiny_preset
 
 parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
+from sound_runs import command as sound_command  # noqa: E402
+from sound_runs import tones  # noqa: E402
 
 from training.cli import main  # noqa: E402
 from training.dataset import ARRAYS, read_dataset  # noqa: E402
+from training.export import export  # noqa: E402
 from training.journal import read_rows  # noqa: E402
+from training.judges.patch import PatchJudge  # noqa: E402
+from training.losses.mels import (  # noqa: E402
+    absolute_distance,
+    magnitude_distance,
+    resolution_distance,
+    slope_distance,
+    square_distance,
+)
+from training.mels import OfSounds  # noqa: E402
 from training.recipe_file import read_recipe  # noqa: E402
+from training.sounds import Sounds  # noqa: E402
 from training.trainers.vae import VAERecipe  # noqa: E402
+from training.vae_part import make_vae  # noqa: E402
+from vocaldm_live.model.audioldm import AudioLDMVAE  # noqa: E402
 from vocaldm_live.model.vae import MelVAE  # noqa: E402
-from vocaldm_live.sound.geometry import HOUSE  # noqa: E402
+from vocaldm_live.sound.geometry import HOUSE, Geometry  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = [4, 8, 8]
+LEARNT = ("network.decoder", "network.post_quant_conv")
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +128,7 @@ def test_the_decoder_learns_on_alone(shards: Path, trained: Path, tmp_path: Path
     assert main(command(shards, tmp_path, *more)) == 0
     before, after = load_file(first), load_file(tmp_path / "vae.safetensors")
     changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed and all(
-        name.startswith(("network.decoder", "network.post_quant_conv")) for name in changed
-    )
+    assert changed and all(name.startswith(LEARNT) for name in changed)
     assert (tmp_path / "listening" / "step-0000020" / "mels.npz").exists()
 
 
@@ -145,7 +160,7 @@ def test_without_data_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_every_key_of_the_recipe_is_read_by_somebody() -> None:
     """A setting that nobody reads promises what it does not do."""
     files = ("trainers/vae.py", "mels.py", "sounds.py", "vae_part.py", "data/formats.py")
-    more = ("loop.py", "budget.py", "turns.py", "step.py")
+    more = ("launch.py", "loop.py", "budget.py", "turns.py", "step.py")
     text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in (*files, *more))
     unread = []
 
@@ -165,3 +180,140 @@ def test_every_key_of_the_recipe_is_read_by_somebody() -> None:
 def test_the_houses_recipe_is_one() -> None:
     recipe = read_recipe(ROOT / "training" / "recipes" / "house-vae.yaml", VAERecipe)
     assert recipe.budget.minutes == 14 and recipe.sizes.channels == (16, 32, 64)
+    recipe = read_recipe(ROOT / "training" / "recipes" / "audioldm-vae.yaml", VAERecipe)
+    made = make_vae(recipe.sizes, recipe.geometry.build(), None, None)
+    assert sum(weight.numel() for weight in made.network.parameters()) == 55_376_873, "what the paper's has"
+
+
+def test_it_learns_against_a_judge(shards: Path, tmp_path: Path) -> None:
+    judge = "judge={after: 0.4, channels: 4, layers: 2}"
+    more = ("--steps", "60", "--set", judge, "--set", "losses.resolutions=0.5")
+    assert main(command(shards, tmp_path, *more)) == 0
+    judged = [float(row["mel_db"]) for row in read_rows(tmp_path / "validation.csv")]
+    assert judged[-1] < 0.5 * judged[0]
+    told = read_rows(tmp_path / "train.csv")
+    assert float(told[0].get("fooled") or 0) == 0 != float(told[-1]["fooled"])
+    assert float(told[-1]["gradient.judge"]) > 0 and float(told[-1]["resolutions"]) > 0
+
+
+def test_sounds_are_data_too_and_one_deviation_does(tmp_path: Path) -> None:
+    """Short ones among them, in a geometry of their own; the second command goes on from what the first one made."""
+    folder = tones(tmp_path / "tones", seconds=0.3)
+    told = {"statistics": "one", "peak": 0.5, "crop": 96, "judge__after": 1.0}
+    out = tmp_path / "run"
+    assert main(sound_command("vae", folder, out, "--steps", "4", **told)) == 0
+    state = load_file(out / "vae.safetensors")
+    assert torch.equal(state["latent_mean"], torch.zeros(8)) and len(set(state["latent_scale"].tolist())) == 1
+    about = json.loads((out / "run.json").read_text())["about"]
+    assert about["parts"]["vae"] == {
+        "kind": "autoencoder-kl",
+        "channels": [4, 8, 8],
+        "layers": 1,
+        "groups": 4,
+    }
+    assert about["geometry"]["sample_rate"] == 16000
+    first = out / "vae.safetensors"
+    assert (
+        main(
+            sound_command(
+                "vae",
+                folder,
+                tmp_path / "on",
+                "--steps",
+                "2",
+                "--set",
+                "keeping.best=false",
+                weights_of=first,
+                **told,
+            )
+        )
+        == 0
+    )
+    after = load_file(tmp_path / "on" / "vae.safetensors")
+    assert torch.equal(after["latent_scale"], state["latent_scale"])
+    assert any((after[name] != state[name]).any() for name in state)
+
+
+def test_a_presets_decoder_learns_on_and_fits_the_preset(tmp_path: Path) -> None:
+    preset = make_tiny_preset(tmp_path)
+    told = {"base": preset, "train": "decoder", "crop": 8, "bank": 2, "judge__after": 1.0}
+    folder = tones(tmp_path / "tones", 8)
+    assert main(sound_command("vae", folder, tmp_path / "run", "--steps", "2", **told)) == 0
+    made = export(str(preset), {"vae": tmp_path / "run"}, "mine", tmp_path / "presets")
+    before, after = (load_file(path / "vae.safetensors") for path in (preset, made.preset.folder))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith(LEARNT) for name in changed)
+
+
+def test_an_audioldms_vae_learns_at_its_own_level(tmp_path: Path) -> None:
+    part = "{kind: audioldm-vae, channels: [32, 64], layers: 1}"
+    told = {"sizes": part, "geometry__factor": 2, "crop": 16, "judge__after": 1.0, "sizes__groups": 8}
+    folder = tones(tmp_path / "tones", 8)
+    assert main(sound_command("vae", folder, tmp_path / "run", "--steps", "2", **told)) == 0
+    about = json.loads((tmp_path / "run" / "run.json").read_text())["about"]
+    assert about["parts"]["vae"] == {"kind": "audioldm-vae", "channels": [32, 64], "layers": 1}
+    geometry = Geometry(**about["geometry"])
+    AudioLDMVAE(geometry, [32, 64], 1).load_state_dict(load_file(tmp_path / "run" / "vae.safetensors"))
+    made = OfSounds(Sounds(("one",), (np.ones(640, np.float32) * 0.1,), 16000), geometry, 0.5)
+    made.sounds.rows[0][::2] = 0.0
+    loud = made.crop(0, 10, (0.0, 0.0), np.random.default_rng(0))
+    made.sounds.rows[0][:] *= 0.01
+    np.testing.assert_allclose(made.crop(0, 10, (0.0, 0.0), np.random.default_rng(0)), loud, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "distance",
+    [
+        absolute_distance,
+        square_distance,
+        slope_distance,
+        magnitude_distance,
+        lambda one, other, valid: resolution_distance(one, other, valid, 1e-5),
+    ],
+)
+def test_padding_counts_nowhere(distance: Callable[..., torch.Tensor]) -> None:
+    """Neither in a distance nor in a gradient, whatever stands in it; a row's value is its own."""
+    torch.manual_seed(0)
+    one, other = torch.randn(2, 2, 16, 20)
+    valid = torch.tensor([20, 11])
+    noisy = one.clone()
+    noisy[1, :, 11:] = 7.0
+    noisy.requires_grad_(True)
+    found = distance(noisy, other, valid)
+    torch.testing.assert_close(found.detach(), distance(one, other, valid))
+    found.sum().backward()
+    assert noisy.grad is not None
+    assert torch.equal(noisy.grad[1, :, 11:], torch.zeros(16, 9))
+    assert noisy.grad[1].abs().sum() > 0
+    torch.testing.assert_close(
+        found[1:].detach(),
+        distance(one[1:, :, :12], other[1:, :, :12], valid[1:]),
+    )
+
+
+def test_a_judge_scores_rows_alone_and_no_padding() -> None:
+    torch.manual_seed(0)
+    judge = PatchJudge(4, 2)
+    image = torch.randn(3, 1, 24, 16)
+    scores = judge(image)
+    assert scores.shape == (3, 1, 6, 4)
+    torch.testing.assert_close(scores[1:2], judge(image[1:2]))
+    assert judge.valid(torch.tensor([24, 11, 3])).tolist() == [6, 2, 1]
+
+
+def test_mels_of_other_bands_and_too_small_crops_are_told(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, (change, part) in enumerate(
+        (
+            ("geometry={mel_bands: 64}", "have 128 bands where the geometry has 64"),
+            ("judge={after: 0, layers: 6}", "A judge of 6 layers needs 64 frames"),
+            ("sizes={channels: [4, 8], groups: 4}", "geometry.factor is 4"),
+            ("sizes={channels: [6, 8, 8], groups: 4}", "do not divide by 4 groups"),
+            ("base=nobody", "nobody"),
+        )
+    ):
+        assert main(command(shards, tmp_path / str(number), "--set", change)) in (1, 2)
+        said = capsys.readouterr().err.strip()
+        assert part in said
+        assert_sentence(said)

@@ -182,7 +182,7 @@ def _check_latents(base: Preset, files: Mapping[str, PartFile]) -> None:
         ):
             raise PresetError(
                 f"{files['vae'].source} makes other latents than the VAE of {base.name}, which the UNet was trained "
-                "on; train its decoder alone (decoder_of), or give a UNet trained on these latents."
+                "on; train its decoder alone (train=decoder), or give a UNet trained on these latents."
             )
 
 

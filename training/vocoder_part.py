@@ -19,7 +19,7 @@ from training.recipe import Count, Positive, Strict
 from training.runfolder import save_weights
 from vocaldm_live.checkpoints.published import fold_weight_norm
 from vocaldm_live.checkpoints.vocoder_header import MelHeader, VocoderHeader
-from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart, NetworkPart, check_hop
+from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart, NetworkPart, VocoderPart, check_hop
 from vocaldm_live.checkpoints.vocoders import VOCODER_FILE, load_vocoder, resolve_vocoder, vocoder_network
 from vocaldm_live.checkpoints.weights import file_sha256
 from vocaldm_live.sound.geometry import Geometry
@@ -159,7 +159,7 @@ def write_vocoder(folder: Path, made: VocoderMade, network: nn.Module, name: str
 def _part(sizes: Any, geometry: Geometry) -> NetworkPart:
     plain = {**sizes.model_dump(), "file": PART_FILE, "sha256": "0" * 64}
     try:
-        part: NetworkPart = TypeAdapter(NetworkPart).validate_python(plain)
+        part: Any = TypeAdapter(VocoderPart).validate_python(plain)
         check_hop("network", part, "geometry.hop", geometry.hop)
     except ValidationError as error:
         found = error.errors()[0]
@@ -168,7 +168,8 @@ def _part(sizes: Any, geometry: Geometry) -> NetworkPart:
         raise RecipeError(f"{key} makes no vocoder ({wrong}); correct the recipe.") from error
     except ValueError as error:
         raise RecipeError(f"{error}; correct the recipe.") from error
-    return part
+    made: NetworkPart = part
+    return made
 
 
 def exact(device: torch.device) -> torch.autocast:

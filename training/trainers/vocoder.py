@@ -56,7 +56,7 @@ class VocoderLosses(Strict):
     logarithmic: Weight = 1.0
     linear: Weight = 1.0
     mel: Weight = 0.5
-    repulsion: Share = 0.8
+    repulsion: Share = 0.6
     fooled: Weight = 0.1
     features: Weight = 0.5
 
@@ -156,7 +156,6 @@ class VocoderTrainer:
         self.identity = {"data": data["sha256"]} | ({"base": self.made.sha256} if recipe.base else {})
         self.about: dict[str, Any] = {
             "parts": {"vocoder": self.made.plain()},
-            "geometry": geometry.as_dict(),
             "data": data,
             "credits": list(credits_of(place_of(recipe.data.source))),
         }
