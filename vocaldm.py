@@ -19,8 +19,8 @@ import time
 OLDEST_PYTHON = (3, 10)
 OLDEST_WITH_GOOD_PIP = (3, 10, 3)  # before, the pip that comes with Python installs nothing editable
 LAYOUT = "1"  # raise it when an environment made by an older launcher can't be brought up to date
-# By the first word of the command line; what was installed once stays.
-USUAL_EXTRAS, TRAY_EXTRAS, TEST_EXTRAS = ("panel",), ("panel", "tray"), ("dev", "panel", "training", "tray")
+USUAL_EXTRAS, TRAY_EXTRAS = ("panel",), ("panel", "tray")  # by the first word; what was installed stays
+TEST_EXTRAS = (*TRAY_EXTRAS, "dev", "training", "cluster")
 STAMP, LOG, LOCK = "vocaldm-setup.json", "vocaldm-setup.log", "vocaldm-setup.lock"
 ON_WINDOWS = os.name == "nt"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +80,14 @@ def test_a_wrong_setting_is_told_with_its_line(place: Path, capsys: pytest.Captu
     told = capsys.readouterr().err.strip()
     assert "line 3" in told and "osc.port" in told
     assert_sentence(told)
+
+
+def test_a_cluster_that_is_not_there_is_said_in_one_sentence(place: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    with Running(place, "--engine", f"ray://127.0.0.1:{free}") as running:
+        running.until("Loading one")
+        line = running.until(str(free))
+        assert_sentence(line.partition(": ")[2] if "presets" in line else line)
+        assert running.process.wait(60) == 1

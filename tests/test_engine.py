@@ -48,9 +48,24 @@ def test_a_clip_in_a_batch_is_the_clip_alone_but_for_rounding(engine: Engine) ->
     assert [clip.request.seed for clip in batch] == [1, 2, 3]
 
 
-def test_a_batch_of_different_requests_is_refused(engine: Engine) -> None:
+def test_different_voices_of_one_padded_length_share_a_batch(engine: Engine) -> None:
+    requests = [
+        Request(gesture(0.70, 220.0), "one", seed=1, follow=1.0),
+        Request(gesture(0.90, 700.0, 0.4), "two", seed=2, follow=0.4),
+        Request(gesture(0.80, 300.0), "three", seed=3, unconditional=True),
+    ]
+    alone = [engine.generate(request) for request in requests]
+    batch = engine.generate_batch(requests)
+    for one, clip in zip(alone, batch, strict=True):
+        assert clip.samples.shape == one.samples.shape and clip.level_db == one.level_db
+        assert np.abs(one.samples - clip.samples).max() < 1e-3 * max(1.0, np.abs(one.samples).max())
+        assert clip.request.name == one.request.name
+
+
+@pytest.mark.parametrize("change", [{"steps": 3}, {"guidance": 1.5}, {"duration": 2.0}, {"sampler": "deis"}])
+def test_a_batch_of_what_cannot_share_one_is_refused(engine: Engine, change: dict[str, object]) -> None:
     with pytest.raises(RequestError) as caught:
-        engine.generate_batch([Request(gesture(0.5)), Request(gesture(0.6))])
+        engine.generate_batch([Request(gesture()), Request(gesture(), **change)])  # type: ignore[arg-type]
     assert_sentence(str(caught.value))
 
 

@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"sound", "model", "checkpoints"},
     "library": {"sound", "model", "checkpoints"},
     "reference": {"sound", "model", "checkpoints", "engine"},
+    "cluster": {"sound", "model", "checkpoints", "engine"},
     "errors": set(),
     "__init__": set(),
 }
@@ -44,7 +45,7 @@ ROOF = {"cli", "commands", "daemon", "evaluation", "settings", "__main__"}
 FOR_ALL = {"errors", "__init__"}
 
 # Loaded only where they are used, so that `vocaldm --help` answers at once and files work without PortAudio.
-HEAVY = {"torch", "diffusers", "transformers", "sounddevice", "matplotlib", "PySide6"}
+HEAVY = {"torch", "diffusers", "transformers", "sounddevice", "matplotlib", "PySide6", "ray"}
 LIGHT_PLACES = (
     "__init__.py",
     "__main__.py",

@@ -14,6 +14,7 @@ SKIPS = ("pytest.skip", "pytest.importorskip", "pytest.mark.skip", "pytest.mark.
 # No installation changes these: they belong to the system, to its user, or to what was asked for.
 FACTS = {
     ("test_cli_input.py", "root may write everywhere"),
+    ("test_cluster.py", "who listens is told in /proc"),
     ("test_daemon_kills.py", "the daemons are forked from one process"),
     ("test_daemon_soak.py", "memory and file handles are counted in /proc"),
     ("test_deliver_history.py", "mounting a small disk needs root"),

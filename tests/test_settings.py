@@ -30,6 +30,12 @@ def test_the_defaults_listen_on_loopback_alone() -> None:
     assert settings.folders.outbox != settings.folders.inbox
 
 
+@pytest.mark.parametrize("where", ["ray://studio", "ray://a b:1", "http://studio:10001", "remote", ""])
+def test_an_engine_is_local_or_a_cluster_with_its_port(tmp_path: Path, where: str) -> None:
+    assert read_settings(changes={"engine": "ray://studio.local:10001"}).engine.endswith("10001")
+    assert "mine.yaml line 1: engine" in refused(tmp_path, f"engine: '{where}'\n")
+
+
 def test_what_is_printed_can_be_read_again(tmp_path: Path) -> None:
     path = tmp_path / "printed.yaml"
     path.write_text(read_settings(changes={"osc.port": 9001, "gate.hangover": 0.5}).as_yaml())

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from disks import remount, small_disk
+from tiny import assert_sentence
 
 from training import dataset as dataset_module
-from training.dataset import ARRAYS, make_dataset, read_dataset, write_shard
+from training.cli import main
+from training.data.formats import read_collection
+from training.data.split import split_by_group
+from training.dataset import ARRAYS, Synthesis, make_dataset, read_dataset
+from training.errors import DataError
 from training.examples import CLIP_FRAMES, HELD_OUT_FAMILIES, Example, level, make_example, make_sound, vary
 from training.library import LibrarySound, read_library, trim_silence
 from training.synthesis.families import FAMILIES
@@ -148,7 +154,7 @@ def test_shards_hold_what_was_put_into_them(tmp_path: Path, counting: Counting) 
 def test_finished_shards_are_kept(tmp_path: Path, counting: Counting) -> None:
     list(make_dataset(None, tmp_path, 2, SEED, 0.3, False, 1))
     first = (tmp_path / "shard-00000.npz").read_bytes()
-    (tmp_path / ".shard-00001.npz.part.npz").write_bytes(b"a killed process left this")
+    (tmp_path / ".shard-00001.npz.unfinished").write_bytes(b"a killed process left this")
     list(make_dataset(None, tmp_path, 4, SEED, 0.3, False, 1))
     assert counting.made == [0, 1, 2, 3], "the first shard must not be made again"
     assert (tmp_path / "shard-00000.npz").read_bytes() == first
@@ -164,13 +170,13 @@ def test_no_more_than_the_limit_is_read(tmp_path: Path, counting: Counting) -> N
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="training.dataset"):
+    with pytest.raises(DataError, match="convert --synthesise"):
         read_dataset(tmp_path)
 
 
 def test_real_examples_make_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset_module, "SHARD", 1)
-    assert write_shard((tmp_path, 3, SEED, [real_sound()], 1.0, False)) == "shard-00003.npz"
+    assert Synthesis(tmp_path, SEED, (real_sound(),), 1.0, False)(3) == "shard-00003.npz"
     data = read_dataset(tmp_path)
     assert data.mel.shape == data.imitation.shape == (1, 128, CLIP_FRAMES) and data.sketch.shape == (
         1,
@@ -199,3 +205,70 @@ def test_trimming_silence() -> None:
     samples[20:30] = 0.5
     assert len(trim_silence(samples)) == 10
     assert len(trim_silence(np.zeros(100, np.float32))) == len(trim_silence(samples[:0])) == 0
+
+
+def test_shards_are_a_format_of_data(tmp_path: Path, counting: Counting) -> None:
+    list(make_dataset(None, tmp_path / "set", 6, SEED, 0.3, False, 1))
+    collection = read_collection(str(tmp_path / "set"))
+    data = read_dataset(tmp_path / "set")
+    assert (collection.kind, len(collection.items)) == ("mel", 6)
+    for index, item in enumerate(collection.items):
+        np.testing.assert_array_equal(collection.mel(item), data.mel[index].astype(np.float32))
+        assert (item.labels, item.group) == ((data.family[index],), data.source[index])
+    assert len({collection.content_key(item) for item in collection.items}) == 6
+    split = split_by_group(collection, 0.3)
+    assert {item.split for item in split.items} == {"train", "validation"}
+    assert main(["check", str(tmp_path / "set")]) == 0
+
+
+def test_a_damaged_shard_is_one_sentence(tmp_path: Path, counting: Counting) -> None:
+    list(make_dataset(None, tmp_path / "set", 4, SEED, 0.3, False, 1))
+    shard = tmp_path / "set" / "shard-00001.npz"
+    whole = shard.read_bytes()
+    for damage in (b"", b"no shard", whole[: len(whole) // 2]):
+        shard.write_bytes(damage)
+        for look in (read_dataset, lambda folder: read_collection(str(folder))):
+            with pytest.raises(DataError, match="shard-00001.npz is damaged") as caught:
+                look(tmp_path / "set")
+            assert_sentence(str(caught.value))
+
+
+def test_the_command_synthesises_shards(
+    tmp_path: Path, counting: Counting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import soundfile
+
+    (tmp_path / "sounds").mkdir()
+    soundfile.write(tmp_path / "sounds" / "a.wav", real_sound().samples, 48000)
+    soundfile.write(tmp_path / "sounds" / "click.wav", np.array([0.5] * 100), 48000)
+    out = str(tmp_path / "out")
+    given = ["convert", "--synthesise", str(tmp_path / "sounds"), out, "--clips", "4", "--workers", "1"]
+    assert main(given) == 0 and len(read_dataset(tmp_path / "out")) == 4 and counting.made == [0, 1, 2, 3]
+    told = capsys.readouterr()
+    assert "click.wav is shorter than 50 ms" in told.err and "2 shards of 2 clips" in told.out
+    assert main(given) == 0 and len(counting.made) == 4
+    alone = ["convert", "--synthesise", str(tmp_path / "alone"), "--clips", "2", "--workers", "1"]
+    assert main(alone) == 0 and len(read_dataset(tmp_path / "alone")) == 2
+    (tmp_path / "empty").mkdir()
+    capsys.readouterr()
+    for arguments, code in (
+        (["--synthesise", str(tmp_path / "empty"), out], 1),
+        (["--synthesise", str(tmp_path / "gone"), out], 1),
+        (["--synthesise", out, "--to", "table"], 2),
+        ([str(tmp_path / "sounds"), out], 2),
+        ([str(tmp_path / "sounds"), "--to", "table"], 2),
+        ([str(tmp_path / "sounds"), out, "--to", "shards"], 2),
+    ):
+        assert main(["convert", *arguments]) == code
+        assert_sentence(capsys.readouterr().err.strip())
+
+
+def test_a_full_disk_ends_a_synthesis_in_one_sentence(tmp_path: Path, counting: Counting) -> None:
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        with pytest.raises(DataError, match="cannot be written") as caught:
+            list(make_dataset(None, disk / "set", 40, SEED, 0.3, False, 1))
+        assert_sentence(str(caught.value))
+        remount(disk, "size=4m")
+        list(make_dataset(None, disk / "set", 40, SEED, 0.3, False, 1))
+        assert len(read_dataset(disk / "set")) == 40
+        assert not list((disk / "set").glob(".*"))

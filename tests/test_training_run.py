@@ -17,7 +17,7 @@ parts.package("lightning")  # of the extra [training]
 from safetensors.torch import load_file  # noqa: E402
 
 from training import run as run_module  # noqa: E402
-from training.run import ExponentialAverage, Run, add_run_arguments, held_out, save_weights  # noqa: E402
+from training.run import ExponentialAverage, Run, add_run_arguments, save_weights  # noqa: E402
 
 WEIGHTS = torch.tensor([[1.0, -2.0, 0.5]])
 
@@ -241,16 +241,6 @@ def test_the_average_takes_buffers_as_they_are() -> None:
     module(torch.randn(8, 2) + 5.0)
     average.update(module)
     assert torch.equal(average.module.state_dict()["running_mean"], module.state_dict()["running_mean"])
-
-
-def test_held_out_goes_by_name_alone() -> None:
-    names = [f"folder/sound-{index}.wav" for index in range(2000)]
-    kept = [name for name in names if held_out(name)]
-    assert 150 < len(kept) < 250
-    # Fixed for ever: another split would move training sounds into the judging set.
-    assert [int(name[13:-4]) for name in kept[:5]] == [6, 10, 24, 26, 73]
-    assert [name for name in reversed(names) if held_out(name)] == kept[::-1]
-    assert sum(held_out(name, share=2) for name in names) == pytest.approx(1000, abs=100)
 
 
 def test_weights_are_saved_without_what_is_skipped(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from safetensors.torch import load_file  # noqa: E402
 from tiny import make_tiny_preset  # noqa: E402
 
 from training import dataset, train_encoder, train_vocoder  # noqa: E402
+from training.data.split import held_out  # noqa: E402
 from training.drawn import draw_mels, drawn_once  # noqa: E402
 from training.examples import make_sound  # noqa: E402
-from training.run import held_out, save_weights  # noqa: E402
+from training.run import save_weights  # noqa: E402
 from vocaldm_live.checkpoints.places import resolve_preset  # noqa: E402
 from vocaldm_live.checkpoints.preset import load_modules, read_preset  # noqa: E402
 from vocaldm_live.model.encoder import Encoder  # noqa: E402

@@ -10,8 +10,10 @@ import typer
 from training.commands.average import average
 from training.commands.check import check
 from training.commands.convert import convert
+from training.commands.encode import encode
 from training.commands.evaluate import evaluate
 from training.commands.export import export
+from training.commands.render import render
 from training.commands.vae import vae
 from training.commands.vocaldm import vocaldm
 from vocaldm_live import __version__
@@ -24,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _command in (vae, check, convert, evaluate, vocaldm, export, average):
+for _command in (vae, check, convert, evaluate, vocaldm, export, average, encode, render):
     app.command()(_command)
 
 

@@ -1,18 +1,19 @@
-"""Dataset: shards of examples on disk: python -m training.dataset --sounds DIR --out DIR --clips N [--workers W]"""
+"""Dataset: the house's examples in shards on disk, which `vocaldm-train convert --synthesise` writes."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import multiprocessing
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from training.cluster.pool import spread
+from training.data.copying import whole_file
+from training.errors import DataError
 from training.examples import Example, make_example
 from training.library import LibrarySound, read_library
 
@@ -36,28 +37,36 @@ class Dataset:
         return len(self.family)
 
 
-def write_shard(task: tuple[Path, int, int, list[LibrarySound], float, bool]) -> str:
-    """Make the examples of one shard and write it; returns its file name."""
-    folder, shard, seed, library, real_share, is_held_out = task
-    path = folder / f"shard-{shard:05d}.npz"
-    if path.exists():
+@dataclass(frozen=True)
+class Synthesis:
+    """Which examples are made and where they go: what a worker needs to write one shard after the other."""
+
+    folder: Path
+    seed: int
+    library: tuple[LibrarySound, ...]
+    real_share: float
+    is_held_out: bool
+
+    def __call__(self, shard: int) -> str:
+        """Make the examples of one shard and write it, unless it is there; returns its file name."""
+        path = self.folder / f"shard-{shard:05d}.npz"
+        if path.exists():
+            return path.name
+        examples = [
+            make_example(index, self.seed, self.library, self.real_share, self.is_held_out)
+            for index in range(shard * SHARD, (shard + 1) * SHARD)
+        ]
+        arrays: dict[str, Any] = {
+            name: np.stack([getattr(example, name) for example in examples]) for name in ARRAYS
+        }
+        with whole_file(path) as file:
+            np.savez(
+                file,
+                family=json.dumps([e.family for e in examples]),
+                source=json.dumps([e.source for e in examples]),
+                **arrays,
+            )
         return path.name
-    examples = [
-        make_example(index, seed, library, real_share, is_held_out)
-        for index in range(shard * SHARD, (shard + 1) * SHARD)
-    ]
-    part = folder / f".{path.name}.part.npz"
-    arrays: dict[str, Any] = {
-        name: np.stack([getattr(example, name) for example in examples]) for name in ARRAYS
-    }
-    np.savez(
-        part,
-        family=json.dumps([e.family for e in examples]),
-        source=json.dumps([e.source for e in examples]),
-        **arrays,
-    )
-    part.rename(path)
-    return path.name
 
 
 def make_dataset(
@@ -68,74 +77,53 @@ def make_dataset(
     real_share: float,
     is_held_out: bool,
     workers: int,
+    problem: Callable[[str], None] | None = None,
 ) -> Iterator[str]:
-    """Write the shards of a set, several at once; yields each finished one. Finished shards are kept on a second call."""
-    folder.mkdir(parents=True, exist_ok=True)
-    library = [sound for sound in read_library(sounds)[0] if sound.held_out == is_held_out] if sounds else []
-    tasks = [(folder, shard, seed, library, real_share, is_held_out) for shard in range(-(-clips // SHARD))]
-    if workers <= 1:
-        yield from map(write_shard, tasks)
-        return
-    with multiprocessing.get_context("spawn").Pool(workers, initializer=_one_thread) as pool:
-        yield from pool.imap_unordered(write_shard, tasks)
+    """Write the shards of a set, several at once; yields each finished one. Finished shards are kept on a second call.
 
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
+    sounds: a folder of real ones to vary, of which `problem` hears what was left out. Raises DataError where it holds
+    none, or where the disk says no.
+    """
+    library: tuple[LibrarySound, ...] = ()
+    if sounds is not None:
+        found, left_out = read_library(sounds)
+        for sentence in left_out if problem is not None else ():
+            problem(sentence)  # type: ignore[misc]
+        if not found:
+            why = f" ({left_out[0].rstrip('.')})" if left_out else ""
+            raise DataError(f"{sounds} holds no sound that can be used{why}: put sound files there.")
+        library = tuple(sound for sound in found if sound.held_out == is_held_out)
+    work = Synthesis(folder, seed, library, real_share, is_held_out)
+    with spread(workers) as pool:
+        yield from pool.run(work, range(-(-clips // SHARD)))
 
 
 def read_dataset(folder: Path, limit: int | None = None) -> Dataset:
-    """Read the shards below `folder` into memory, at most `limit` clips."""
+    """Read the shards below `folder` into memory, at most `limit` clips; raises DataError."""
     parts: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS}
     family: list[str] = []
     source: list[str] = []
     for path in sorted(folder.glob("shard-*.npz")):
-        with np.load(path, allow_pickle=False) as shard:
-            for name in ARRAYS:
-                parts[name].append(shard[name])
-            family += json.loads(str(shard["family"]))
-            source += json.loads(str(shard["source"]))
+        shard = read_arrays(path, (*ARRAYS, "family", "source"))
+        for name in ARRAYS:
+            parts[name].append(shard[name])
+        family += json.loads(str(shard["family"]))
+        source += json.loads(str(shard["source"]))
         if limit is not None and len(family) >= limit:
             break
     if not family:
-        raise FileNotFoundError(
-            f"{folder} holds no shards: make them with python -m training.dataset --out {folder}."
+        raise DataError(
+            f"{folder} holds no shards: make them with vocaldm-train convert --synthesise {folder}."
         )
     assert {field.name for field in fields(Example)} == {*ARRAYS, "family", "source"}
     arrays = {name: np.concatenate(parts[name])[:limit] for name in ARRAYS}
     return Dataset(**arrays, family=tuple(family[:limit]), source=tuple(source[:limit]))
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sounds", type=Path, help="folder of real sounds to vary (none: procedural only)")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=4096)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--real-share", type=float, default=0.3)
-    parser.add_argument(
-        "--held-out", action="store_true", help="held-out families, sounds and voices instead"
-    )
-    parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
-    begun = time.monotonic()
-    for count, name in enumerate(
-        make_dataset(
-            arguments.sounds,
-            arguments.out,
-            arguments.clips,
-            arguments.seed,
-            arguments.real_share,
-            arguments.held_out,
-            arguments.workers,
-        ),
-        start=1,
-    ):
-        print(f"{name}: {count * SHARD} clips, {time.monotonic() - begun:.0f} s", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Some arrays of a shard; raises DataError where the file is damaged or no shard."""
+    try:
+        with np.load(path, allow_pickle=False) as shard:
+            return {name: shard[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise DataError(f"The shard {path} is damaged: delete it and make it again.") from error

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from training.base import Base
-from training.cluster.pool import Pool, open_pool
+from training.cluster.pool import Pool, lent
 from training.data.collection import Collection
 from training.data.encoding import Encoded, encode
 from training.data.features import CLAP, IMITATION, LATENT, REFERENCE, SKETCH
@@ -103,7 +103,6 @@ def imitated_sounds(
     no recorded one. `progress(stage, done, whole)` hears of "cutting", "imitating", "encoding" and "hearing"; `problem`
     a sentence for everything that is left out. Raises DataError, RecipeError.
     """
-    pool = pool or open_pool(workers)
 
     def stage(name: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, whole: progress(name, done, whole)
@@ -116,9 +115,10 @@ def imitated_sounds(
     only = pieces.of(item for item in pieces.items if item.role == "sound")
     if not only.items:
         raise DataError(f"{collection.name} holds imitations and no sounds: add what they imitate.")
-    spoken = imitated(pieces, cache, voices, seed, progress=stage("imitating"), pool=pool)
-    sounds = encode(only, base, (LATENT, towers[REFERENCE], SKETCH), cache, 1, stage("encoding"), pool)
-    heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, stage("hearing"), pool)
+    with lent(pool, workers) as one:
+        spoken = imitated(pieces, cache, voices, seed, progress=stage("imitating"), pool=one)
+        sounds = encode(only, base, (LATENT, towers[REFERENCE], SKETCH), cache, 1, stage("encoding"), one)
+        heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, stage("hearing"), one)
     if problem is not None:
         for sentence in dict.fromkeys((*_sentences(spoken), *sounds.problems, *heard.problems)):
             problem(sentence)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.run import held_out
+from training.data.split import held_out
 from vocaldm_live.errors import SoundError
 from vocaldm_live.sound.audio import SOUND_SUFFIXES, read_sound
 

@@ -254,13 +254,6 @@ def _append(path: Path, row: dict[str, float]) -> None:
         writer.writerows([*rows, row])
 
 
-def held_out(name: str, share: int = 10) -> bool:
-    """Whether the sound of this name belongs to the held-out tenth: by name, so that clips of one sound stay together."""
-    import hashlib
-
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % share == 0
-
-
 def save_weights(
     module: nn.Module, path: Path, dtype: torch.dtype = torch.float32, skip: Iterable[str] = ()
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.cluster.pool import Pool, open_pool
+from training.cluster.pool import Pool, lent
 from training.data.collection import HELD_OUT, TEST, Collection, Fault, Item, Medium, shown
 from training.data.encoding import contents, readable
 from training.data.features import LONGEST_SECONDS
@@ -116,11 +116,11 @@ def imitated(
             except DataError as error:
                 dumb[item.key] = str(error)
 
-    results = (pool or open_pool(workers)).run(perform, tasks())
-    for done, (key, voice) in enumerate(results, start=1):
-        store.put(key, voice)
-        if progress is not None:
-            progress(done, len(wanted))
+    with lent(pool, workers) as performers:
+        for done, (key, voice) in enumerate(performers.run(perform, tasks()), start=1):
+            store.put(key, voice)
+            if progress is not None:
+                progress(done, len(wanted))
     faults += [Fault("unreadable", key, sentence) for key, sentence in dumb.items()]
     items = [item for item in items if item.means not in dumb]
     if not items:

@@ -15,6 +15,7 @@ import typer
 from vocaldm_live import __version__
 from vocaldm_live.commands import say
 from vocaldm_live.commands.bench import benches
+from vocaldm_live.commands.cluster import cluster
 from vocaldm_live.commands.demo import demo
 from vocaldm_live.commands.devices import devices
 from vocaldm_live.commands.doctor import doctor
@@ -50,6 +51,7 @@ app.add_typer(presets, name="presets")
 app.add_typer(history, name="history")
 app.add_typer(library, name="library")
 app.add_typer(hosts, name="hosts")
+app.add_typer(cluster, name="cluster")
 
 
 @app.callback(invoke_without_command=True)

@@ -23,3 +23,7 @@ class LibraryError(VocalDMError):
 
 class DeliveryError(VocalDMError):
     """A clip cannot be written where it should go: folder unwritable or full."""
+
+
+class ClusterError(VocalDMError):
+    """A studio's cluster cannot be used: not there, gone, of another version, or its workers end."""

@@ -158,6 +158,7 @@ class Settings(Section):
     preset: str = "house"
     vocoder: Annotated[str, Field(min_length=1)] | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    engine: Annotated[str, Field(pattern=r"^(local|ray://[^/\s]+:\d{1,5})$")] = "local"
     folders: Folders = Field(default_factory=Folders)
     microphone: Microphone = Field(default_factory=Microphone)
     gate: Gate = Field(default_factory=Gate)  # type: ignore[valid-type]

@@ -1,20 +1,19 @@
-"""Pool: one function over many tasks, here, in processes of this machine, or wherever else workers are."""
+"""Pool: one function over many tasks, here, in processes of this machine, or in the workers of a cluster."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import pickle
-import threading
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for_one
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_any
 from typing import Any, Protocol, TypeVar
 
 from training.errors import RunError
-
-AHEAD = 2  # tasks that are read and wait, for each worker
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -45,68 +44,131 @@ class Here:
 
 
 class Processes:
-    """Processes of this machine, one thread each, which end when this one does, however it ends.
+    """Processes of this machine, one thread each, which start with the first task and end when this one does.
 
-    A pool may be handed to several calls one after the other; each starts processes of its own. Raises RunError
-    where one of them is killed.
+    They stay for the next call of `run`, until `close`.
     """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._pipes: list[Connection] = []
+        self._processes: list[multiprocessing.process.BaseProcess] = []
 
     def run(self, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """Results as they come; a few tasks more than there are workers are taken ahead."""
+        """Results as they come; the next task is taken while others are worked at.
+
+        Raises RunError where a process was ended from outside.
+        """
         remaining = iter(tasks)
-        first = next(remaining, None)
-        if first is None:
+        # In a list of one, for None may be a task.
+        ahead = [task for task in [next(remaining, _NONE)] if task is not _NONE]
+        if not ahead:
             return
+        self._start()
+        function = pickle.dumps(work)
+        busy: set[Connection] = set()
+        whole = False
+        try:
+            for pipe in self._pipes:
+                pipe.send(("function", function))
+            idle = list(self._pipes)
+            while ahead or busy:
+                while ahead and idle:
+                    pipe = idle.pop()
+                    pipe.send(("task", ahead.pop()))
+                    busy.add(pipe)
+                    ahead = [task for task in [next(remaining, _NONE)] if task is not _NONE]
+                for one in wait_for_any(list(busy)):
+                    assert isinstance(one, Connection)
+                    kind, value = one.recv()
+                    busy.discard(one)
+                    idle.append(one)
+                    if kind == "error":
+                        raise value
+                    yield value
+            whole = True
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            raise RunError(
+                "A worker process was ended from outside, maybe for want of memory: take fewer --workers and give "
+                "the same command again."
+            ) from error
+        finally:
+            if not whole:
+                self.close()  # what is still being worked at belongs to nobody now
+
+    def close(self) -> None:
+        """End the processes, at once."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.join()
+        self._pipes, self._processes = [], []
+
+    def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.workers, context, _begin, (pickle.dumps(work),)) as executor:
-            waiting: set[Future[Any]] = {executor.submit(_work, first)}
+        while len(self._processes) < self.workers:
+            own, other = context.Pipe()
+            process = context.Process(target=_serve, args=(other,), daemon=True)
+            process.start()
+            other.close()  # or its end would never be seen
+            self._pipes.append(own)
+            self._processes.append(process)
+
+
+@contextmanager
+def spread(workers: int, cluster: str | None = None, gpus: float = 0.0) -> Iterator[Pool]:
+    """A pool on this machine, or where `cluster` is "local" or ray://HOST:PORT, of Ray's workers.
+
+    With one worker of this machine all happens in this process. gpus: the share of one that Ray keeps for each
+    worker. Raises ClusterError.
+    """
+    if cluster is not None:
+        from training.cluster.ray_pool import ray_pool
+
+        with ray_pool(cluster, workers, gpus) as pool:
+            yield pool
+    elif workers > 1:
+        processes = Processes(workers)
+        try:
+            yield processes
+        finally:
+            processes.close()
+    else:
+        yield Here()
+
+
+@contextmanager
+def lent(pool: Pool | None, workers: int) -> Iterator[Pool]:
+    """A pool that was given, which stays open, or one of so many processes of this machine."""
+    if pool is not None:
+        yield pool
+        return
+    with spread(workers) as own:
+        yield own
+
+
+_NONE: Any = object()
+
+
+def _serve(pipe: Connection) -> None:
+    """A process of the pool, until its pipe ends: by `close`, or with the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    # For when torch is imported later on; where it is here already, it is told below.
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    function: Callable[[Any], Any] | None = None
+    with suppress(EOFError, OSError):
+        while True:
+            kind, value = pipe.recv()
+            if kind == "function":
+                function = pickle.loads(value)
+                if "torch" in sys.modules:
+                    sys.modules["torch"].set_num_threads(1)
+                continue
+            assert function is not None
             try:
-                while waiting:
-                    while len(waiting) < self.workers * AHEAD:
-                        try:
-                            waiting.add(executor.submit(_work, next(remaining)))
-                        except StopIteration:
-                            break
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for one in done:
-                        yield one.result()
-            except BrokenProcessPool as error:
-                raise RunError(
-                    "A worker process was ended from outside, maybe for want of memory: take fewer --workers and give "
-                    "the same command again."
-                ) from error
-            finally:
-                executor.shutdown(wait=False, cancel_futures=True)
-
-
-def open_pool(workers: int) -> Pool:
-    """So many workers on this machine; with one or none everything happens in this process."""
-    return Processes(workers) if workers > 1 else Here()
-
-
-_function: Callable[[Any], Any] | None = None
-
-
-def _begin(pickled: bytes) -> None:
-    """In a new process: one thread, the function of the pool, and an end with the parent's."""
-    global _function
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    import torch
-
-    torch.set_num_threads(1)
-    _function = pickle.loads(pickled)
-
-
-def _work(task: Any) -> Any:
-    assert _function is not None
-    return _function(task)
-
-
-def _end_with_the_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_one([parent.sentinel])
-        os._exit(1)
+                answer = ("done", function(value))
+            except Exception as error:
+                answer = ("error", error)
+            pipe.send(answer)

@@ -14,6 +14,8 @@ import typer
 from vocaldm_live.commands import say
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from training.loop import Outcome
 
 RecipeArgument = Annotated[
@@ -117,3 +119,23 @@ def counting(title: str) -> Iterator[Callable[[int, int], None] | None]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title)
         yield lambda done, whole: bar.update(task, completed=done, total=whole)
+
+
+@contextmanager
+def counting_stages() -> Iterator[Callable[[str, int, int], None] | None]:
+    """A callback (stage, done, whole) that moves a bar for each stage on stderr where that is a terminal, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(stage: str, done: int, whole: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage)
+            bar.update(tasks[stage], completed=done, total=whole)
+
+        yield tell

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from training.base import Base
-from training.cluster.pool import Pool, open_pool
+from training.cluster.pool import Pool, lent
 from training.data.collection import Collection, Item, Role, shown
 from training.data.features import CLAP, LATENT, SKETCH, Features
 from training.data.store import Store
@@ -102,6 +102,11 @@ class Encoding:
 
     features: Features
 
+    def to(self, device: str) -> None:
+        """Compute there from now on."""
+        for network in self.features.networks.values():
+            network.to(device)
+
     def __call__(self, task: Task) -> tuple[str, dict[str, np.ndarray] | str]:
         """The task's key and its arrays by kind."""
         try:
@@ -149,16 +154,17 @@ def encode(
                 continue
             yield Task(key, item.role, sound, kinds)
 
-    results = (pool or open_pool(workers)).run(Encoding(features), tasks())
-    for done, (key, result) in enumerate(results, start=1):
-        if isinstance(result, str):
-            left_out[key] = (
-                f"{shown(missing[key].key)} cannot be encoded ({result.rstrip('.')}): take it out."
-            )
-        else:
-            for kind, array in result.items():
-                stores[kind].put(key, array)
-        tell(done, len(missing))
+    with lent(pool, workers) as encoders:
+        results = encoders.run(Encoding(features), tasks())
+        for done, (key, result) in enumerate(results, start=1):
+            if isinstance(result, str):
+                left_out[key] = (
+                    f"{shown(missing[key].key)} cannot be encoded ({result.rstrip('.')}): take it out."
+                )
+            else:
+                for kind, array in result.items():
+                    stores[kind].put(key, array)
+            tell(done, len(missing))
     problems += [left_out[key] for key in missing if key in left_out]
     kept = [(item, key) for item, key in keyed if key not in left_out]
     if not kept:

@@ -51,6 +51,7 @@ FORMATS = {
         Format("audioldm", "training.data.audioldm_json", "AudioLDM's root, split and class files"),
         Format("qvim-dev", "training.data.qvim_dev", "the AES challenge's DEV Dataset.csv, Items, Queries"),
         Format("vimsketch", "training.data.vimsketch", "references/ and vocal_imitations/"),
+        Format("shards", "training.data.shards", "the house's examples in shard-*.npz", writable=False),
         Format("mel-images", "training.data.mel_images", "Arrow folders of mel images, mels or sounds"),
         Format("table", "training.data.table", "a CSV file with a column `path`"),
         Format("folders", "training.data.folders", "plain folders of sounds"),

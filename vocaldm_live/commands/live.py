@@ -33,6 +33,10 @@ def live(
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="The preset to begin with.")] = None,
     vocoder: VocoderOption = None,
     device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="WHERE", help="local, or ray://HOST:PORT: generate on a studio's cluster."),
+    ] = None,
     microphone: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="An input device: number, name or part of one; off: none."),
@@ -57,6 +61,7 @@ def live(
         "preset": preset,
         "vocoder": vocoder,
         "device": device,
+        "engine": engine,
         "microphone.listen": listen,
         "folders.outbox": str(outbox) if outbox else None,
         "folders.inbox": str(inbox) if inbox else None,

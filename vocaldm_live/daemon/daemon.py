@@ -26,6 +26,7 @@ from vocaldm_live.settings import Settings, default_folders
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.header import PresetHeader
     from vocaldm_live.checkpoints.preset import Preset
+    from vocaldm_live.cluster.engine import RemoteEngine
     from vocaldm_live.engine.engine import Engine
     from vocaldm_live.listen.imitation import Imitation
     from vocaldm_live.listen.inbox import Inbox
@@ -98,7 +99,12 @@ class Daemon:
         self.warm = threading.Event()
         self.failed: str | None = None
         self.loader = Loader(
-            settings.device, settings.vocoder, self._on_engine, self._on_refused, self._on_state
+            settings.device,
+            settings.vocoder,
+            self._on_engine,
+            self._on_refused,
+            self._on_state,
+            settings.engine,
         )
         self.microphone: Microphone | None = self._microphone() if settings.microphone.enabled else None
         self.is_listening = settings.microphone.listen
@@ -224,7 +230,7 @@ class Daemon:
         log.warning("%s", sentence)
         self.tell("error", "inbox", "", "", sentence)
 
-    def _on_engine(self, engine: Engine) -> None:
+    def _on_engine(self, engine: Engine | RemoteEngine) -> None:
         self.session.jobs.swap(engine)
         preset: Preset = engine.preset
         header: PresetHeader = preset.header

@@ -14,13 +14,15 @@ from vocaldm_live.errors import VocalDMError
 
 if TYPE_CHECKING:
     from vocaldm_live.checkpoints.preset import Preset
+    from vocaldm_live.cluster.engine import RemoteEngine
     from vocaldm_live.engine.engine import Engine
 
 log = logging.getLogger("vocaldm.presets")
 
 
 class Loader:
-    """Loads one preset after the other in its own thread, each with `vocoder` where that is not None.
+    """Loads one preset after the other in its own thread, in `where`, local or a cluster, each with `vocoder`
+    where that is not None.
 
     `on_engine(engine)` gets a warm one; `on_refused(name, sentence)` when a preset can't be played: what played
     before plays on. `on_state(state, sentence)` tells loading, warm and failed.
@@ -30,11 +32,12 @@ class Loader:
         self,
         device: str,
         vocoder: str | None,
-        on_engine: Callable[[Engine], None],
+        on_engine: Callable[[Engine | RemoteEngine], None],
         on_refused: Callable[[str, str], None],
         on_state: Callable[[str, str], None],
+        where: str = "local",
     ) -> None:
-        self._device, self._vocoder = device, vocoder
+        self._device, self._vocoder, self._where = device, vocoder, where
         self._on_engine, self._on_refused, self._on_state = on_engine, on_refused, on_state
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.playing: Preset | None = None
@@ -73,10 +76,10 @@ class Loader:
             self._on_state("warm", f"{preset.name} plays.")
             return
         self._on_state("loading", f"{preset.name} is being loaded.")
-        from vocaldm_live.engine.engine import Engine
+        from vocaldm_live.cluster.engine import open_engine
 
         begun = time.monotonic()
-        engine = Engine(preset, self._device)
+        engine = open_engine(preset, self._device, self._where)
         engine.warm()
         self.playing = preset
         log.info("%s is warm after %.1f s on %s", preset.name, time.monotonic() - begun, engine.device)

@@ -16,17 +16,17 @@ from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
 from vocaldm_live.checkpoints.preset import Preset, load_modules
 from vocaldm_live.checkpoints.vocoder_parts import GriffinLimPart
 from vocaldm_live.checkpoints.vocoders import GRIFFIN_LIM_ITERATIONS
+from vocaldm_live.engine.batch import Heard, batch_key, conditions, padded_frames, same_but_seed
 from vocaldm_live.engine.canvas import clip_rate
 from vocaldm_live.engine.clap_hearing import ClapHearing
+from vocaldm_live.engine.device import choose_device, lay_out
 from vocaldm_live.engine.editing import Editor
 from vocaldm_live.engine.hearing import Hearing
 from vocaldm_live.engine.request import Clip, Progress, Request, ResolvedRequest, resolve
 from vocaldm_live.engine.streaming import segment_plan, stream_network, stream_vocoder
 from vocaldm_live.errors import RequestError
 from vocaldm_live.model.denoise import denoise_from
-from vocaldm_live.model.fast import quicken
 from vocaldm_live.model.guidance import guided
-from vocaldm_live.model.hifi_gan import HiFiGAN
 from vocaldm_live.model.samplers import SAMPLERS, Cancelled, SeededNoise
 from vocaldm_live.model.schedule import Trajectory
 from vocaldm_live.model.unet import Condition
@@ -34,9 +34,7 @@ from vocaldm_live.model.vocoder import Vocoder, draw_noise, griffin_lim
 from vocaldm_live.sound.audio import Sound, check_imitation
 from vocaldm_live.sound.mel import log_mel
 
-LATENT_MULTIPLE = 8
 WARM_STEPS = 4
-_SOUNDS = ("imitation", "like", "source", "other", "anchor")
 
 # Hears (first sample, samples, samples of the whole clip) of a clip that is being decoded.
 Listener = Callable[[int, np.ndarray, int], None]
@@ -51,8 +49,7 @@ class Engine:
         self.preset = preset
         self.device = choose_device(device)
         self.modules = load_modules(preset, self.device)
-        self._channels_last()
-        self._quicken()
+        lay_out(self.modules, preset, self.device)
         parts = preset.header.parts
         if isinstance(parts.unet, AudioLDMUNetPart):
             self._hearing: Hearing = ClapHearing(preset, self.modules, self.device)
@@ -101,7 +98,10 @@ class Engine:
         progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> list[Clip]:
-        """Make the clips of requests that differ in their seeds alone, in one batch (variations)."""
+        """Make the clips of requests in one batch: variations of one, or different ones with the same `batch_key`.
+
+        Each is the clip that it would be alone, to rounding. Raises RequestError where they can't share a batch.
+        """
         return self._serve(requests, progress, cancelled, None)
 
     def _serve(
@@ -115,14 +115,21 @@ class Engine:
         if not resolved:
             return []
         first = resolved[0]
-        if not all(_same(other, first) for other in resolved[1:]):
-            raise RequestError(
-                "Requests of one batch may differ in their seeds only: send the others by themselves."
+        key = batch_key(first, self.modules.geometry)
+        for other in resolved[1:]:
+            fits = (
+                same_but_seed(other, first) if key is None else batch_key(other, self.modules.geometry) == key
             )
-        if first.imitation is not None and (first.edit is None or first.edit.voice):
-            check_imitation(first.imitation, first.name)
-        if first.like is not None:
-            check_imitation(first.like, "the example sound")
+            if not fits:
+                raise RequestError(
+                    "Requests of one batch share steps, guidance, sampler, eta and length: send the others by "
+                    "themselves."
+                )
+        for one in resolved:
+            if one.imitation is not None and one.hears_voice:
+                check_imitation(one.imitation, one.name)
+            if one.like is not None:
+                check_imitation(one.like, "the example sound")
         with self._lock:
             try:
                 if first.edit is not None:
@@ -135,9 +142,9 @@ class Engine:
                     "ask for a shorter duration or fewer variations."
                 ) from error
 
-    def embedding(self, imitation: Sound) -> np.ndarray:
-        """An imitation's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
-        return self._hearing.searcher.vector(imitation, True)
+    def embedding(self, sound: Sound, is_voice: bool = True) -> np.ndarray:
+        """A sound's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
+        return self._hearing.searcher.vector(sound, is_voice)
 
     def rate_of(self, request: Request) -> int:
         """The sample rate in Hz of a request's clip."""
@@ -172,75 +179,101 @@ class Engine:
         audio: Listener | None,
     ) -> list[Clip]:
         request = resolved[0]
-        count = len(resolved)
         geometry = self.modules.geometry
+        lengths = [round(one.seconds * geometry.sample_rate) for one in resolved]
 
         def tell(stage: str, step: int, steps: int) -> None:
             if progress is not None:
                 progress(Progress(request.id, stage, step, steps))
 
-        begun = time.perf_counter()
+        clock = [time.perf_counter()]
         with torch.inference_mode():
             tell("encode", 0, 1)
-            # The sketch is numpy and one thread: it is measured beside the embedding.
-            measured = self._beside.submit(self._hearing.timed_sketch, request)
-            condition, anchor = self._hearing.vector(request)
-            vector = condition.expand(count, -1)
-            embedded = time.perf_counter()
-            sketch, level_db, sketch_seconds = measured.result()
-            length = round(request.seconds * geometry.sample_rate)
-            frames = geometry.latent_frames(length)
-            padded = -(-frames // LATENT_MULTIPLE) * LATENT_MULTIPLE
-            image = self._hearing.image(sketch.fitted(padded * geometry.factor), request.follow).expand(
-                count, -1, -1, -1
-            )
+            heard = self._hear(resolved)
             self._settle()
-            clock = [time.perf_counter()]
+            clock.append(time.perf_counter())
             tell("sample", 0, request.steps)
-            latent = self._sample(resolved, Condition(vector, image), padded, tell, cancelled)
+            frames = padded_frames(request, geometry)
+            latent = self._sample(resolved, *conditions(heard), frames, tell, cancelled)
             self._settle()
             clock.append(time.perf_counter())
             _stop_if(cancelled, "before decoding")
-            steps = self._decode_steps(frames * geometry.factor)
-            tell("decode", 0, steps)
-            mel = self.modules.vae.decode(latent[:, :, :frames])
-            self._settle()
+            samples, vae_seconds = self._decode(latent, resolved, lengths, tell, cancelled, audio)
             clock.append(time.perf_counter())
-            tell("decode", 1, steps)
-            samples = np.empty((count, length), dtype=np.float32)
-            heard = 0
-            for step, piece in enumerate(self._vocode(mel, [one.seed for one in resolved]), start=2):
-                rows = piece[:, : length - heard].float().cpu().numpy()
-                samples[:, heard : heard + rows.shape[1]] = rows
-                if audio is not None and rows.shape[1]:
-                    audio(heard, rows, length)
-                heard += rows.shape[1]
-                tell("decode", step, steps)
-                _stop_if(cancelled if step < steps else None, "while it was decoded")
-            clock.append(time.perf_counter())
-        spent = {
-            name: 1000.0 * (end - begin)
-            for name, begin, end in zip(("sample", "vae", "vocode"), clock, clock[1:], strict=False)
-        }
+        encode, sample, decode = (
+            1000.0 * (end - begin) for begin, end in zip(clock, clock[1:], strict=False)
+        )
         timings = {
-            "encode": 1000.0 * (clock[0] - begun),
-            "sample": spent["sample"],
-            "decode": spent["vae"] + spent["vocode"],
-            "sketch": 1000.0 * sketch_seconds,
-            "embed": 1000.0 * (embedded - begun),
-            "vae": spent["vae"],
-            "vocode": spent["vocode"],
+            "encode": encode,
+            "sample": sample,
+            "decode": decode,
+            "sketch": 1000.0 * sum(one.sketch_seconds for one in dict.fromkeys(heard)),
+            "embed": 1000.0 * sum(one.embed_seconds for one in dict.fromkeys(heard)),
+            "vae": 1000.0 * vae_seconds,
+            "vocode": decode - 1000.0 * vae_seconds,
         }
         return [
-            Clip(
-                np.ascontiguousarray(row),
-                geometry.sample_rate,
-                replace(one, anchor=anchor),
-                dict(timings),
-                level_db,
-            )
-            for row, one in zip(samples, resolved, strict=True)
+            Clip(row, geometry.sample_rate, replace(one, anchor=told.anchor), dict(timings), told.level_db)
+            for row, one, told in zip(samples, resolved, heard, strict=True)
         ]
+
+    def _hear(self, resolved: Sequence[ResolvedRequest]) -> list[Heard]:
+        """What each request is heard as; variations of one are heard once."""
+        heard: list[Heard] = []
+        factor = self.modules.geometry.factor
+        for number, request in enumerate(resolved):
+            if number and same_but_seed(request, resolved[number - 1]):
+                heard.append(heard[-1])
+                continue
+            begun = time.perf_counter()
+            # The sketch is numpy and one thread: it is measured beside the embedding.
+            measured = self._beside.submit(self._hearing.timed_sketch, request)
+            condition, anchor = self._hearing.vector(request)
+            embed_seconds = time.perf_counter() - begun
+            sketch, level_db, sketch_seconds = measured.result()
+            fitted = sketch.fitted(padded_frames(request, self.modules.geometry) * factor)
+            image = self._hearing.image(fitted, request.follow)
+            null, spent = self._hearing.null(request, 1), (embed_seconds, sketch_seconds)
+            heard.append(Heard(condition, null, image, anchor, level_db, *spent))
+        return heard
+
+    def _decode(
+        self,
+        latent: Tensor,
+        resolved: Sequence[ResolvedRequest],
+        lengths: Sequence[int],
+        tell: Callable[[str, int, int], None],
+        cancelled: Callable[[], bool] | None,
+        audio: Listener | None,
+    ) -> tuple[list[np.ndarray], float]:
+        """Each clip's samples, and the s that the VAE took; rows of as many frames are decoded together."""
+        geometry = self.modules.geometry
+        frames = [geometry.latent_frames(length) for length in lengths]
+        groups = [[row for row, own in enumerate(frames) if own == one] for one in dict.fromkeys(frames)]
+        steps = sum(self._decode_steps(frames[group[0]] * geometry.factor) for group in groups)
+        samples = [np.empty(length, dtype=np.float32) for length in lengths]
+        step, vae_seconds = 0, 0.0
+        tell("decode", 0, steps)
+        for group in groups:
+            begun = time.perf_counter()
+            chosen = latent if len(groups) == 1 else latent[group]
+            mel = self.modules.vae.decode(chosen[:, :, : frames[group[0]]])
+            self._settle()
+            vae_seconds += time.perf_counter() - begun
+            step += 1
+            tell("decode", step, steps)
+            heard = 0
+            for piece in self._vocode(mel, [resolved[row].seed for row in group]):
+                step += 1
+                pieces = piece.float().cpu().numpy()
+                for row, own in zip(group, pieces, strict=True):
+                    samples[row][heard : heard + len(own)] = own[: max(0, lengths[row] - heard)]
+                if audio is not None and heard < lengths[group[0]]:
+                    audio(heard, pieces[:, : lengths[group[0]] - heard], lengths[group[0]])
+                heard += pieces.shape[1]
+                tell("decode", step, steps)
+                _stop_if(cancelled if step < steps else None, "while it was decoded")
+        return samples, vae_seconds
 
     def _edited(
         self,
@@ -265,13 +298,13 @@ class Engine:
         self,
         resolved: Sequence[ResolvedRequest],
         condition: Condition,
+        null: Condition,
         frames: int,
         tell: Callable[[str, int, int], None],
         cancelled: Callable[[], bool] | None,
     ) -> Tensor:
         request = resolved[0]
         geometry, parameters = self.modules.geometry, self.preset.header.parameters
-        null = Condition(self._hearing.null(request, len(resolved)), condition.image)
         low, high = parameters.guidance_interval
         lean = guided(
             self._denoise,
@@ -319,23 +352,6 @@ class Engine:
         noise = torch.cat([draw_noise(1, mel.shape[2], geometry, generator) for generator in generators])
         yield from stream_vocoder(vocoder, mel, noise.to(mel.device))
 
-    def _channels_last(self) -> None:
-        for module in (self.modules.unet, self.modules.vae, self.modules.house_encoder):
-            for parameter in () if module is None else module.parameters():
-                if parameter.ndim == 4:
-                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-
-    def _quicken(self) -> None:
-        """On a CPU, networks of a published size get the faster convolutions; the house's are too narrow to gain."""
-        if self.device.type != "cpu":
-            return
-        modules = self.modules
-        if isinstance(self.preset.header.parts.unet, AudioLDMUNetPart):
-            quicken(modules.unet)
-            quicken(modules.vae)
-        if isinstance(modules.vocoder, HiFiGAN):
-            quicken(modules.vocoder)
-
     def _settle(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -348,24 +364,3 @@ class Engine:
 def _stop_if(cancelled: Callable[[], bool] | None, when: str) -> None:
     if cancelled is not None and cancelled():
         raise Cancelled(f"The request was cancelled {when}.")
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; auto takes CUDA, then MPS, then the CPU. RequestError where it is not there."""
-    has_cuda = torch.cuda.is_available()
-    has_mps = torch.backends.mps.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_cuda else "mps" if has_mps else "cpu")
-    if name not in ("cpu", "cuda", "mps"):
-        raise RequestError(f"device is {name!r}: choose auto, cpu, cuda or mps.")
-    if (name == "cuda" and not has_cuda) or (name == "mps" and not has_mps):
-        raise RequestError(f"device {name} is not available here: choose auto or cpu.")
-    return torch.device(name)
-
-
-def _same(one: ResolvedRequest, other: ResolvedRequest) -> bool:
-    """Whether two requests differ in their seeds alone; sounds are compared by identity."""
-    keys = [key for key in vars(one) if key not in (*_SOUNDS, "seed", "id", "name")]
-    return all(getattr(one, key) is getattr(other, key) for key in _SOUNDS) and all(
-        getattr(one, key) == getattr(other, key) for key in keys
-    )

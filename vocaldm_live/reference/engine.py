@@ -33,6 +33,7 @@ class ReferenceEngine(Engine):
         self,
         resolved: Sequence[ResolvedRequest],
         condition: Condition,
+        null: Condition,
         frames: int,
         tell: Callable[[str, int, int], None],
         cancelled: Callable[[], bool] | None,
@@ -66,7 +67,7 @@ class ReferenceEngine(Engine):
             x_T=noise.initial(*shape),
             callback=told,
             unconditional_guidance_scale=request.guidance,
-            unconditional_conditioning=self._hearing.null(request, len(resolved)),
+            unconditional_conditioning=null.vector,
         )
         return latent
 

@@ -1,0 +1,229 @@
+"""Pool: gate and workers as actors of Ray, and the port that laptops reach them by."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from vocaldm_live.cluster.gate import Answer, Gate, WorkerLost, opened
+from vocaldm_live.cluster.shelf import Shelf
+from vocaldm_live.errors import ClusterError
+
+NAME, NAMESPACE = "vocaldm-gate", "vocaldm"
+LOOPBACK = ("127.0.0.1", "localhost")
+READY_SECONDS = 120.0
+RECONNECT_SECONDS = "4"  # a laptop waits so long for a cluster that has gone
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a cluster is to be: workers of so many threads each, on a device; address: a Ray that runs already.
+
+    host: this machine's address that laptops use; memory: of Ray's object store, in MB; gpus: a worker's share.
+    """
+
+    workers: int = 1
+    host: str = "127.0.0.1"
+    port: int = 10001
+    device: str = "auto"
+    gpus: float = 0.0
+    threads: int = 0
+    memory: int = 200
+    address: str | None = None
+    folder: Path | None = None
+
+
+def shelf_folder() -> Path:
+    """Where presets that were sent are kept."""
+    return Path(platformdirs.user_cache_dir("vocaldm-live", appauthor=False)) / "cluster"
+
+
+def import_ray() -> Any:
+    """Ray, with its reports to its maker switched off; raises ClusterError where it is not installed."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", RECONNECT_SECONDS)
+    try:
+        import ray
+        import ray.util.client
+    except ImportError as error:
+        raise ClusterError(
+            'Ray is not here: install it with `pip install "vocaldm-live[cluster]"`.'
+        ) from error
+    for name in ("ray", "ray.client_builder"):  # ray.init sets the first one's level again
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"ray\.util\.client")  # advice for whoever writes tasks
+    return ray
+
+
+class RayWorker:
+    """The actor: a Worker that asks the gate by Ray's handle."""
+
+    def __init__(self, device: str, threads: int, folder: str) -> None:
+        from vocaldm_live.cluster.worker import Worker
+
+        self._worker = Worker(device, threads, folder)
+
+    def about(self) -> Answer:
+        """Process and device."""
+        return self._worker.about()
+
+    def stop(self, batch: str) -> None:
+        """End a job within one step."""
+        self._worker.stop(batch)
+
+    def run(self, job: Answer, gate: Any) -> Answer:
+        """A job's answer, as Worker's."""
+        import ray
+
+        def tell(stage: str, step: int, steps: int) -> None:
+            gate.tell.remote(job["batch"], stage, step, steps)
+
+        def fetch(shelf: Shelf, digest: str) -> Any:
+            name, vocoder, files = opened(ray.get(gate.facts.remote(digest)))
+            return shelf.fetch(
+                digest,
+                (name, vocoder, files),
+                lambda file, offset: opened(ray.get(gate.piece.remote(digest, file, offset))),
+            )
+
+        return self._worker.run(job, tell, fetch)
+
+
+class RayHand:
+    """A worker's actor as the gate reaches it; Ray starts its process again where it ends."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def run(self, job: Answer) -> Answer:
+        """Its answer; raises WorkerLost where its process ended."""
+        import ray
+
+        gate = ray.get_runtime_context().current_actor
+        try:
+            return await self._actor.run.remote(job, gate)
+        except ray.exceptions.RayActorError as error:
+            raise WorkerLost(str(error)) from error
+
+    async def stop(self, batch: str) -> None:
+        """Ask it to end a job; a process that has ended needs no telling."""
+        import ray
+
+        with suppress(ray.exceptions.RayActorError):
+            await self._actor.stop.remote(batch)
+
+    async def ready(self) -> Answer:
+        """Process and device, when it can be asked; raises WorkerLost after two minutes."""
+        import ray
+
+        loop = asyncio.get_running_loop()
+        end = loop.time() + READY_SECONDS
+        while True:
+            try:
+                return await asyncio.wait_for(self._actor.about.remote(), max(1.0, end - loop.time()))
+            except (ray.exceptions.RayActorError, ray.exceptions.RayTaskError, asyncio.TimeoutError) as error:
+                if loop.time() > end or isinstance(error, ray.exceptions.RayTaskError):
+                    raise WorkerLost(str(error)) from error
+                await asyncio.sleep(0.3)
+
+
+class RayGate(Gate):
+    """The actor: a Gate before workers' actors."""
+
+    def __init__(self, actors: list[Any], folder: str) -> None:
+        super().__init__([RayHand(actor) for actor in actors], folder)
+
+
+@contextmanager
+def open_pool(plan: Plan) -> Iterator[str]:
+    """Start gate and workers and open the port; gives the address for `--engine`. Raises ClusterError."""
+    if plan.workers < 1:
+        raise ClusterError(f"The number of workers is {plan.workers}: give at least one.")
+    _check_port(plan.host, plan.port)
+    ray = begin_ray(plan)
+    from ray.util.client.server.server import serve
+
+    server = None
+    try:
+        folder = str(plan.folder or shelf_folder())
+        kind = ray.remote(RayWorker).options(
+            num_cpus=1, num_gpus=plan.gpus, max_concurrency=4, max_restarts=-1, max_task_retries=0
+        )
+        actors = [kind.remote(plan.device, plan.threads, folder) for _ in range(plan.workers)]
+        gate = (
+            ray.remote(RayGate)
+            .options(name=NAME, namespace=NAMESPACE, num_cpus=0, max_concurrency=1000)
+            .remote(actors, folder)
+        )
+        _wait_for_one(ray, gate)
+        server = serve(plan.host, plan.port)
+        # Ray's server ends all of Ray when its last client goes; this process counts as one that stays.
+        with server.data_servicer.clients_lock:
+            server.data_servicer.num_clients += 1
+        yield f"ray://{plan.host}:{plan.port}"
+    finally:
+        if server is not None:
+            server.stop(0)
+        ray.shutdown()
+
+
+def begin_ray(plan: Plan) -> Any:
+    """Start Ray on this machine, or join the one at `plan.address`; gives the module. Raises ClusterError."""
+    local = plan.host in LOOPBACK
+    if local and plan.address is None:
+        # By this Ray binds all that it opens to loopback; it reads it when it is imported.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    ray = import_ray()
+    options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
+    if plan.address is not None:
+        options["address"] = plan.address
+    else:
+        options |= {
+            "num_cpus": plan.workers,
+            "include_dashboard": False,
+            "object_store_memory": plan.memory * 1_000_000,
+        }
+        options |= {} if local else {"_node_ip_address": plan.host}
+    try:
+        ray.init(**options)
+    except Exception as error:  # Ray raises plain ones, as where a busy machine starts it too slowly
+        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+        raise ClusterError(f"Ray cannot be started ({what}): see `ray status`.") from error
+    return ray
+
+
+def _wait_for_one(ray: Any, gate: Any) -> None:
+    """Until a worker can be asked; raises ClusterError where none ever can."""
+    import time
+
+    end = time.monotonic() + READY_SECONDS
+    while True:
+        states = [worker["state"] for worker in ray.get(gate.about.remote())["workers"]]
+        if "free" in states:
+            return
+        if time.monotonic() > end or all(state == "lost" for state in states):
+            raise ClusterError(
+                "No worker can be started: ask for a device that is there, and for no more workers than it holds."
+            )
+        time.sleep(0.1)
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ClusterError(
+                f"{host}:{port} cannot be opened ({error.strerror}): give this machine's address and a free port."
+            ) from error
