@@ -35,6 +35,7 @@ from training.shards import StackedSounds  # noqa: E402
 from training.turns import Turn, named_weights  # noqa: E402
 from vocaldm_live.checkpoints.preset import load_modules, read_preset  # noqa: E402
 from vocaldm_live.engine.engine import Engine  # noqa: E402
+from vocaldm_live.engine.request import Request, resolve  # noqa: E402
 from vocaldm_live.sound.audio import Sound  # noqa: E402
 
 PARTS = "train=[adapter, film, attention]"
@@ -200,7 +201,9 @@ def test_g_what_is_dropped_is_what_guidance_leans_from(presets: Path, name: str,
     assert 8 < dropped < 32
     vector = trainer.condition(batch, networks).vector
     engine = Engine(read_preset(presets / name), "cpu")
-    played = engine._hearing.null(None, 1)  # type: ignore[arg-type]
+    voice = Sound(np.sin(np.arange(24000) / 20).astype(np.float32), 48000)
+    with torch.no_grad():
+        _, played = engine.condition(resolve(Request(voice, "voice"), engine.preset.header))
     assert torch.equal(vector[batch.drop], trainer.base.null(dropped))
     assert torch.equal(vector[batch.drop], played.expand(dropped, -1))
     assert float(vector.norm(dim=1).min()) > 0.9, "zeros are nowhere"

@@ -172,6 +172,36 @@ def test_j_the_parts_share_the_rate_as_told(presets: Path, tmp_path: Path) -> No
     assert all(float(row[f"gradient.main.{part}"]) > 0 for part in ("adapter", "film", "attention"))
 
 
+FLAGS = """project run_name seed debug_autograd save_autograd_graph audioldm_model disable_checkpointing audioldm_checkpoint
+qvim_checkpoint dataset_path checkpoint_dir resume_from qvim_dim audioldm_dim max_epochs batch_size
+gradient_accumulation_steps adapter_lr film_lr min_lr adapter_weight_decay film_weight_decay lr_scheduler
+lr_rampdown_epochs patience val_split val_check_interval gradient_clip_val param_names_contain sample_rate
+audioldm_sample_rate duration num_workers pin_memory ddim_steps guidance_scale initial_guidance_scale
+use_guidance_scale_scheduler guidance_warmup_percent guidance_rampup_percent generate_every_n_epochs log_audio max_items
+wandb_log_model num_gpus track_gradients normalize_gradients"""
+
+
+def test_j_every_flag_of_the_original_has_a_counterpart_or_a_reason() -> None:
+    text = (ROOT / "docs" / "from-vocaldm.md").read_text(encoding="utf-8")
+    table = text.partition("## VocalDM: `train_vocaldm.py`")[2].partition("\n## ")[0]
+    told = " ".join(line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `"))
+    assert [flag for flag in FLAGS.split() if f"`--{flag}`" not in told and f"`--{flag} " not in told] == []
+    # What stands on the other side is there.
+    from training.trainers.vocaldm_recipe import Listening
+
+    keys = {*VocalDMRecipe.model_fields, *(f"listening.{name}" for name in Listening.model_fields)}
+    for key in (
+        "toward_base",
+        "lengths",
+        "encoder",
+        "batch",
+        "listening.steps",
+        "listening.guidance",
+        "listening.eta",
+    ):
+        assert key in keys and f"`{key}`" in table
+
+
 @pytest.mark.parametrize("name", ["house", "small"])
 def test_k_the_mel_of_training_is_the_mel_of_play(
     presets: Path, name: str, monkeypatch: pytest.MonkeyPatch

@@ -138,6 +138,7 @@ def test_low_rank_and_film_learn_other_sounds(
     assert before.keys() == after.keys(), "names are plain again"
 
 
+@pytest.mark.slow
 def test_an_imported_audioldm_learns_what_eps_is_and_what_it_is_told(presets: Path, tmp_path: Path) -> None:
     changes = ["train=[all]", "budget.steps=80", "keeping.validate.steps=40", "optimiser.rates.peak=3e-3"]
     trainer = trainer_of(presets / "small", *changes, "lengths=[8]")

@@ -96,6 +96,7 @@ def test_from_a_folder_of_sounds_to_a_clip(
     assert len(clips[0]) == len(clips[1]) and not np.array_equal(clips[0], clips[1])
 
 
+@pytest.mark.slow
 def test_a_command_that_is_asked_to_end_saves_and_goes_on(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -133,6 +134,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_houses_way_from_shards(place: Path, shards: Path, tmp_path: Path) -> None:
     """What made the house's denoiser: weights drawn anew, a VAE and an encoder of other runs, two folders of shards."""
     tiny = read_preset(place / "presets" / "one")

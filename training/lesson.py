@@ -12,16 +12,18 @@ from torch import Tensor
 
 from training.base import Base, open_base
 from training.conditions import EncodedSounds
+from training.data import shards
 from training.data.collection import HELD_OUT, TRAINING, Collection
 from training.data.features import LATENT, Features
 from training.data.formats import open_collection
 from training.data.spec import DataSpec
+from training.dataset import read_dataset
 from training.errors import DataError
 from training.imitated_sounds import ImitatedSounds, Progress, imitated_sounds
 from training.loop import Outcome, train
 from training.recipe import Machine
 from training.reconstruction import check_reconstruction
-from training.shards import encode_shards, holds_shards, mels, read, shards_digest
+from training.shards import encode_shards, mels, shards_digest
 from training.trainers.vocaldm import VocalDMTrainer
 from training.trainers.vocaldm_recipe import VocalDMRecipe
 from vocaldm_live.commands import say
@@ -90,7 +92,7 @@ def open_lesson(
     Raises PresetError, RecipeError or DataError.
     """
     base = base_of(recipe)
-    if holds_shards(recipe.data.source):
+    if shards.looks(Path(recipe.data.source)):
         return _of_shards(recipe, base, cache, device)
     return _of_collection(recipe, base, cache, device, progress, problem)
 
@@ -141,7 +143,7 @@ def _of_shards(recipe: Taught, base: Base, cache: Path, device: torch.device) ->
     else:
         held_out = encode_shards(Path(recipe.held_out), recipe.bank, base, cache, device)
         digest = f"{digest} {shards_digest(Path(recipe.held_out))}"
-    found = _checked(recipe, base, mels(read(folder, CHECKED), CHECKED))
+    found = _checked(recipe, base, mels(read_dataset(folder, CHECKED), CHECKED))
     return Lesson(base, sounds, held_out, digest, found)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from training.base import Base
 from training.conditions import Tower
+from training.data.shards import PATTERN
 from training.dataset import Dataset, read_dataset
 from training.errors import DataError
 from training.runfolder import channels_last, save_state
@@ -74,15 +75,10 @@ class StackedSounds:
         return StackedSounds(*(getattr(self, one.name)[rows] for one in fields(self)))
 
 
-def holds_shards(source: str) -> bool:
-    """Whether a folder is one of shards."""
-    return any(Path(source).glob("shard-*.npz"))
-
-
 def shards_digest(folder: Path) -> str:
     """SHA-256 of the shards' names and bytes."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("shard-*.npz")):
+    for path in sorted(folder.glob(PATTERN)):
         digest.update(f"{path.name} {file_sha256(path)}".encode())
     return digest.hexdigest()
 
@@ -102,7 +98,7 @@ def encode_shards(
         return StackedSounds(**tensors, **{name: kept[name].numpy() for name in ARRAYS})  # type: ignore[arg-type]
     except (OSError, SafetensorError, KeyError):
         pass
-    data = read(folder, limit)
+    data = read_dataset(folder, limit)
     if data.mel.shape[1] != base.geometry.mel_bands:
         raise DataError(
             f"{folder} holds mels of {data.mel.shape[1]} bands where {base.preset.name} takes "
@@ -112,16 +108,6 @@ def encode_shards(
     state = {name: torch.as_tensor(getattr(made, name)) for name in (*TENSORS, *ARRAYS)}
     save_state(state, path)
     return made
-
-
-def read(folder: Path, limit: int | None) -> Dataset:
-    """The shards below a folder; raises DataError where there are none or they cannot be read."""
-    try:
-        return read_dataset(folder, limit)
-    except FileNotFoundError as error:
-        raise DataError(str(error)) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"The shards in {folder} cannot be read ({error}); make them again.") from error
 
 
 def mels(data: Dataset, most: int) -> Iterator[Tensor]:
