@@ -60,7 +60,7 @@ class Served:
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
 
-    def wait(self, seconds: float = 120.0) -> None:
+    def wait(self, seconds: float = 300.0) -> None:
         """Until laptops can come."""
         end = time.monotonic() + seconds
         while not any("Laptops reach" in line for line in self.lines):

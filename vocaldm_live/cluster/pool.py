@@ -22,7 +22,7 @@ from vocaldm_live.errors import ClusterError
 NAME, NAMESPACE = "vocaldm-gate", "vocaldm"
 LOOPBACK = ("127.0.0.1", "localhost")
 TOKEN_FILE = Path("~/.ray/auth_token")
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 # Each by itself, for ray.init sets the level of "ray" again.
 LOGGERS = (
     "ray",
@@ -148,7 +148,7 @@ class RayHand:
             await self._actor.stop.remote(batch)
 
     async def ready(self) -> Answer:
-        """Process and device, when it can be asked; raises WorkerLost after two minutes."""
+        """Process and device, when it can be asked; raises WorkerLost after five minutes."""
         import ray
 
         loop = asyncio.get_running_loop()
