@@ -26,7 +26,7 @@ from vocaldm_live.measure.following import Following, measure_following, summari
 from vocaldm_live.measure.retrieval import Fingerprint, fingerprint, mrr, rank
 from vocaldm_live.sound.audio import Sound, read_sound
 
-VERSION = 1  # of what is measured: results of another one are measured again
+VERSION = 2  # of what is measured: results of another one are measured again
 FEWEST_CLIPS = 3
 PRINT_RATE = 48000  # Hz; fingerprints of one rate compare best
 UNIT = ("ours", "clap")  # listeners whose cosines mean something, being taught by them

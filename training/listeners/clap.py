@@ -8,6 +8,7 @@ import torch
 from vocaldm_live.checkpoints.places import resolve_preset
 from vocaldm_live.checkpoints.preset import load_part, read_preset, read_text
 from vocaldm_live.checkpoints.tokens import byte_pairs
+from vocaldm_live.engine.saying import shortened
 from vocaldm_live.errors import PresetError
 from vocaldm_live.model.clap_audio import SAMPLE_RATE, clap_mel, filled
 
@@ -60,8 +61,7 @@ class Clap:
             self._encode = byte_pairs(
                 read_text(self._preset, part.vocabulary), read_text(self._preset, part.merges)
             )
-        tokens = self._encode(" ".join(text.split()))
-        tokens = [*tokens[: part.places - 3], tokens[-1]]
+        tokens = shortened(self._encode(" ".join(text.split())), part.places - 2)
         with torch.inference_mode():
             vector: np.ndarray = self._text(torch.tensor([tokens]))[0].numpy()
         return vector
