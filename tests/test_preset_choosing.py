@@ -133,14 +133,19 @@ def chosen(
 
 def test_what_brings_clips_closer_is_taken() -> None:
     far, near, nearest = played(200.0), played(800.0), played(1900.0)
-    assert chosen({(1.0, 1.0): far, (0.5, 1.0): near, (0.0, 1.0): far, (0.5, 1.5): far}) == Choice(0.5)
-    found = chosen({(1.0, 1.0): far, (0.5, 1.0): far, (0.0, 1.0): near, (0.0, 1.5): nearest})
+    assert chosen({(0.0, 1.0): far, (0.5, 1.0): near, (1.0, 1.0): far, (0.5, 1.5): far}) == Choice(0.5)
+    found = chosen({(0.0, 1.0): near, (0.5, 1.0): far, (1.0, 1.0): far, (0.0, 1.5): nearest})
     assert found == Choice(0.0, 1.0, 1.5), "more guidance helped too"
+
+
+def test_what_is_no_closer_than_chance_is_not_taken() -> None:
+    same, again = played(800.0), played(800.5)
+    assert chosen({(0.0, 1.0): same, (0.5, 1.0): again, (1.0, 1.0): again, (0.0, 1.5): again}) == Choice(0.0)
 
 
 def test_what_follows_nothing_is_not_taken_however_near() -> None:
     near, deaf = played(800.0), played(1950.0, follows=False)
-    assert chosen({(1.0, 1.0): deaf, (0.5, 1.0): near, (0.0, 1.0): near, (0.5, 1.5): deaf}).unet == 0.5
+    assert chosen({(0.0, 1.0): near, (0.5, 1.0): near, (1.0, 1.0): deaf, (0.0, 1.5): deaf}) == Choice(0.0)
 
 
 def test_too_few_sounds_choose_nothing() -> None:

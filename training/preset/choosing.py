@@ -1,7 +1,8 @@
 """Choosing: how much of what was learned goes into the preset, by what brings clips closer on sounds it learned from.
 
 A run's error says how well noise is taken off, not how a clip of few steps sounds. So candidates play gestures of
-training sounds; the held-out ones are left for the judgement.
+training sounds; the held-out ones are left for the judgement. Distances of a dozen clips are uncertain, so the least
+changed candidate stands unless another one is closer by more than chance.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.listeners import Listener
-from training.metrics.kernel import kernel_distance
+from training.metrics.paired import kernel_difference
 from training.preset.gestures import Gesture
 from training.preset.judge import FEWEST, Performance, heard_by, median_loudness
 from vocaldm_live.sound.audio import Sound
@@ -34,9 +35,22 @@ class Choice:
     adapter: float = 1.0
     guidance: float = 1.0
 
+    def said(self) -> str:
+        """In a few words."""
+        return f"{self.unet:.0%} of the UNet's changes with guidance x {self.guidance:g}"
+
     def weaker(self, by: float) -> Choice:
         """The same, gone less far."""
         return Choice(self.unet * by, self.adapter * by, 1.0 + (self.guidance - 1.0) * by)
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """A choice that has played: what each listener heard in its clips, and the loudness r that it lost to the base."""
+
+    choice: Choice
+    vectors: list[np.ndarray]
+    lost: float
 
 
 def choose(
@@ -52,35 +66,40 @@ def choose(
     """The choice whose clips of these gestures are nearest to the reference sounds and follow well enough.
 
     shares: of the UNet's changes that are tried.
-    Near is the mean over listeners of KAD over the base's. With too few sounds for a distance, all of what was
-    learned is taken.
+    With too few sounds for a distance, all of what was learned is taken.
     """
     if len(gestures) < FEWEST or len(reference) < FEWEST:
         return Choice()
     targets = [heard_by(listener, reference) for listener in listeners]
+    groups = [gesture.group for gesture in gestures]
+    if len(set(groups)) < FEWEST:
+        return Choice()
+    r = median_loudness(base.followings)
 
-    def distances(one: Performance) -> list[float]:
+    def played(choice: Choice) -> Weighed:
+        one = play(choice)
         clips = [Sound(clip, one.rate) for clip in one.clips]
-        pairs = zip(listeners, targets, strict=True)
-        return [kernel_distance(target, heard_by(listener, clips)).value for listener, target in pairs]
-
-    before, r = distances(base), median_loudness(base.followings)
-
-    def weigh(choice: Choice) -> float:
-        played = play(choice)
-        ratios = [
-            (now - was) / max(1.0, abs(was)) for now, was in zip(distances(played), before, strict=True)
-        ]
-        after = median_loudness(played.followings)
+        after = median_loudness(one.followings)
         lost = 0.0 if r is None or after is None else r - after
-        score = float(np.mean(ratios)) + (10.0 * (lost - allowed_loss) if lost > allowed_loss else 0.0)
-        what = f"{choice.unet:.0%} of the UNet's changes, guidance times {choice.guidance:g}"
-        tell(
-            f"On training sounds, with {what}: distance {1.0 + np.mean(ratios):.2f} of the base's, loudness r {-lost:+.3f}."
-        )
-        return score
+        return Weighed(choice, [heard_by(listener, clips) for listener in listeners], lost)
 
-    scores = {choice: weigh(choice) for choice in (Choice(unet=share) for share in shares)}
-    best = min(scores, key=lambda choice: scores[choice])
-    more = Choice(best.unet, best.adapter, MORE_GUIDANCE)
-    return more if weigh(more) < scores[best] else best
+    def closer(one: Weighed, than: Weighed) -> bool:
+        """By no listener farther, by one at least closer beyond its interval, and following well enough."""
+        pairs = zip(targets, than.vectors, one.vectors, strict=True)
+        found = [kernel_difference(target, before, after, groups) for target, before, after in pairs]
+        told = ", ".join(
+            f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]" for difference in found
+        )
+        tell(
+            f"{one.choice.said()} against {than.choice.said()}: KAD {told}, loudness r {-one.lost:+.3f} to the base's."
+        )
+        sure = any(difference.high is not None and difference.high < 0.0 for difference in found)
+        return sure and all(difference.value < 0.0 for difference in found) and one.lost <= allowed_loss
+
+    best = played(Choice(unet=min(shares)))
+    for share in sorted(shares)[1:]:
+        other = played(Choice(unet=share))
+        if closer(other, best):
+            best = other
+    more = played(Choice(best.choice.unet, guidance=MORE_GUIDANCE))
+    return more.choice if closer(more, best) else best.choice

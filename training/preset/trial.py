@@ -62,7 +62,7 @@ class Trial:
         gestures = list(of_folder(judged_by, count, recipe.seed))
         common = list(islice(bank(banked), banked))
         reference = self._reference(pieces)
-        choice = self._choice(ears, reference, pieces, base, max(FEWEST_GESTURES, count // 3))
+        choice = self._choice(ears, reference, pieces, base, max(FEWEST_GESTURES, count // 2))
         before = perform(self.base.name, base, gestures, common, recipe.seed, self.progress.named)
         for weaker in WEAKER:
             now = choice.weaker(weaker)
