@@ -37,14 +37,19 @@ def clap_mel(samples: Tensor) -> Tensor:
 
 
 def mel_in_db(samples: Tensor, geometry: Geometry) -> Tensor:
-    """Log-mel of power in dB `[batch, 1, frames, bands]` of `[batch, n]`, not below the geometry's floor."""
-    window = torch.hann_window(geometry.n_fft, device=samples.device)
-    spectrum = torch.stft(
-        samples, geometry.n_fft, geometry.hop, window=window, pad_mode="reflect", return_complex=True
-    )
-    filters = torch.from_numpy(mel_filters(geometry)).to(samples.device)
-    power = (filters @ spectrum.abs().square()).clamp_min(geometry.mel_floor)
-    return 10.0 * power.log10().transpose(1, 2)[:, None]
+    """Log-mel of power in dB `[batch, 1, frames, bands]` of `[batch, n]`, not below the geometry's floor.
+
+    In float32 whatever autocast is around it: in half precision the floor is zero.
+    """
+    with torch.autocast(samples.device.type, enabled=False):
+        samples = samples.float()
+        window = torch.hann_window(geometry.n_fft, device=samples.device)
+        spectrum = torch.stft(
+            samples, geometry.n_fft, geometry.hop, window=window, pad_mode="reflect", return_complex=True
+        )
+        filters = torch.from_numpy(mel_filters(geometry)).to(samples.device)
+        power = (filters @ spectrum.abs().square()).clamp_min(geometry.mel_floor)
+        return 10.0 * power.log10().transpose(1, 2)[:, None]
 
 
 class ClapAudio(nn.Module):
