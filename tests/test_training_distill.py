@@ -220,7 +220,16 @@ def test_mistakes_are_sentences(
 
 
 def test_every_key_of_the_recipe_is_read_by_somebody() -> None:
-    files = ("trainers/distill.py", "lesson.py", "taught.py", "loop.py", "launch.py", "budget.py", "turns.py", "step.py")
+    files = (
+        "trainers/distill.py",
+        "lesson.py",
+        "taught.py",
+        "loop.py",
+        "launch.py",
+        "budget.py",
+        "turns.py",
+        "step.py",
+    )
     text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in files)
     text += (ROOT / "training" / "gestures.py").read_text(encoding="utf-8")
     unread = []

@@ -283,7 +283,10 @@ def test_recipes_are_whole_and_every_key_is_read_by_somebody() -> None:
         if yaml.safe_load(path.read_text(encoding="utf-8")).get("command") == "ldm":
             read_recipe(path, LDMRecipe, ["data.source=somewhere"])
     files = ("trainers/ldm.py", "trainers/ldm_recipe.py", "blueprint.py", "diffusion.py", "starting.py")
-    places = [ROOT / "training" / name for name in (*files, "loop.py", "launch.py", "budget.py", "turns.py", "step.py")]
+    places = [
+        ROOT / "training" / name
+        for name in (*files, "loop.py", "launch.py", "budget.py", "turns.py", "step.py")
+    ]
     places += [*(ROOT / "training" / "conditioners").glob("*.py"), *(ROOT / "training" / "data").glob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in places)
     unread = []
