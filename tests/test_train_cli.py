@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-import yaml
+from typer.main import get_command
 
-from training.cli import main
-from training.commands import changes_of
+from training.cli import app, main
+from training.commands.run_options import OPTIONS, RunOptions
+from training.recipe import Budget, Optimiser, Rates, Recipe, Strict
 from vocaldm_live import __version__
+
+
+class Source(Strict):
+    source: str
+
+
+class Told(Recipe):
+    command: str = "told"
+    data: Source
+    budget: Budget
+    optimiser: Optimiser = Optimiser(rates=Rates(peak=1e-3))
 
 
 def test_help_loads_nothing_that_takes_time() -> None:
@@ -37,6 +50,22 @@ def test_an_unknown_command_is_one_sentence(capsys: pytest.CaptureFixture[str]) 
 def test_data_may_be_called_anything() -> None:
     """A folder's name is text, whatever YAML would make of it."""
     for name in ("2024", "a: b #c", "null", "\udcff.d"):
-        (change,) = changes_of(None, None, None, None, None, None, None, name)
-        key, _, text = change.partition("=")
-        assert (key, yaml.safe_load(text)) == ("data.source", name)
+        told = RunOptions(data=name, steps=1).read(Told)
+        assert (told.data.source, told.budget.steps) == (name, 1)
+
+
+def test_options_count_more_than_set_and_set_more_than_the_file(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(
+        "command: told\ndata: {source: filed}\nbudget: {steps: 1}\nseed: 7\n"
+    )
+    options = RunOptions(out=tmp_path, changes=["data.source=set", "budget.steps=2"], steps=3)
+    told = options.read(Told, {"seed": None})
+    assert (told.data.source, told.budget.steps, told.seed) == ("set", 3, 7)
+
+
+def test_all_commands_that_train_take_the_run_options() -> None:
+    """`preset` alone names its folder and its data otherwise."""
+    for name in ("qvim", "align", "vocaldm", "vae", "vocoder", "ldm", "distill", "preset"):
+        taken = {one.name for one in get_command(app).commands[name].params}  # type: ignore[attr-defined]
+        missing = set(OPTIONS) - taken
+        assert missing == ({"data"} if name == "preset" else set()), name

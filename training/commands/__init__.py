@@ -1,15 +1,12 @@
-"""Commands of `vocaldm-train`: one thin file each; here are the options that all which train have in common."""
+"""Commands of `vocaldm-train`: one thin file each; here is what several of them say and show."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from vocaldm_live.commands import say
 
@@ -18,82 +15,10 @@ if TYPE_CHECKING:
 
     from training.loop import Outcome
 
-RecipeArgument = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[RECIPE.yaml]", help="What to train and how; none: that of --out, else the defaults."
-    ),
-]
-DataOption = Annotated[
-    str | None,
-    typer.Option(
-        "--data", metavar="DATA", help="What to learn from: a folder or list of sounds, a data set's name."
-    ),
-]
-OutOption = Annotated[
-    Path, typer.Option("--out", metavar="RUN", help="Folder of the run; one that was begun goes on.")
-]
-ChangesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Another value, as optimiser.rates.peak=1e-4; repeatable."
-    ),
-]
-StepsOption = Annotated[
-    int | None, typer.Option("--steps", metavar="N", help="Exactly so many steps in all.")
-]
-MinutesOption = Annotated[
-    float | None,
-    typer.Option("--minutes", metavar="M", help="So many minutes in all, earlier sittings included."),
-]
-HoursOption = Annotated[
-    float | None,
-    typer.Option("--max-hours", metavar="H", help="Save and stop after so long; go on another time."),
-]
-DevicesOption = Annotated[
-    int | None, typer.Option("--devices", metavar="N", help="Processes on this machine.")
-]
-NodesOption = Annotated[int | None, typer.Option("--nodes", metavar="N", help="Machines.")]
-PrecisionOption = Annotated[
-    str | None, typer.Option("--precision", metavar="NAME", help="32-true or bf16-mixed.")
-]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Begin anew where the folder holds a run.")]
-
-
-def changes_of(
-    changes: Sequence[str] | None,
-    steps: int | None,
-    minutes: float | None,
-    max_hours: float | None,
-    devices: int | None,
-    nodes: int | None,
-    precision: str | None,
-    data: str | None = None,
-) -> list[str]:
-    """All options as changes of a recipe, in the order in which they count: later ones more."""
-    named = {
-        "budget.steps": steps,
-        "budget.minutes": minutes,
-        "budget.max_hours": max_hours,
-        "machine.devices": devices,
-        "machine.nodes": nodes,
-        "machine.precision": precision,
-    }
-    told = [f"{key}={value}" for key, value in named.items() if value is not None]
-    if data is not None:
-        told.append(f"data.source={as_text(data)}")
-    return [*(changes or ()), *told]
-
 
 def as_text(value: str) -> str:
     """A value that a recipe's YAML takes for text, whatever stands in it: a folder may be called 2024 or `a: b`."""
     return json.dumps(value)
-
-
-def find_recipe(named: Path | None, out: Path) -> Path | None:
-    """The recipe that was named, else the one of the run that goes on, else none."""
-    own = out / "recipe.yaml"
-    return named if named is not None or not own.is_file() else own
 
 
 def say_outcome(outcome: Outcome) -> None:

@@ -7,24 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands import (
-    ChangesOption,
-    DataOption,
-    DevicesOption,
-    FreshOption,
-    HoursOption,
-    MinutesOption,
-    NodesOption,
-    OutOption,
-    PrecisionOption,
-    RecipeArgument,
-    StepsOption,
-    as_text,
-    changes_of,
-    counting,
-    find_recipe,
-    say_outcome,
-)
+from training.commands import counting, say_outcome
+from training.commands.run_options import RunOptions, with_run_options
 from vocaldm_live.errors import RequestError
 
 BaseOption = Annotated[
@@ -43,41 +27,30 @@ NameOption = Annotated[
 ToOption = Annotated[Path, typer.Option("--to", metavar="DIR", help="Where presets lie.")]
 
 
+@with_run_options
 def distill(
-    out: OutOption,
-    recipe: RecipeArgument = None,
-    data: DataOption = None,
+    run: RunOptions,
     base: BaseOption = None,
     few: FewOption = None,
     guidance: GuidanceOption = None,
     name: NameOption = None,
     to: ToOption = Path("presets"),
-    changes: ChangesOption = None,
-    steps: StepsOption = None,
-    minutes: MinutesOption = None,
-    max_hours: HoursOption = None,
-    devices: DevicesOption = None,
-    nodes: NodesOption = None,
-    precision: PrecisionOption = None,
-    fresh: FreshOption = False,
 ) -> None:
     """Teach a preset to make in a few steps, without guidance, what it makes guided in many."""
-    from training.recipe_file import read_recipe
     from training.taught import export_taught, run_distillation
     from training.trainers.distill_recipe import DistillRecipe
 
-    given = changes_of(changes, steps, minutes, max_hours, devices, nodes, precision, data)
-    given += [] if base is None else [f"base={as_text(base)}"]
+    given = []
     if few is not None:
         low, default, high = _numbers("few", few, (1, 3))
         given += [f"few.low={low}", f"few.default={default}", f"few.high={high}"]
     if guidance is not None:
         low, _, high = _numbers("guidance", guidance, (1, 2))
         given.append(f"teacher.guidance=[{low}, {high}]")
-    told = read_recipe(find_recipe(recipe, out), DistillRecipe, given)
+    told = run.read(DistillRecipe, {"base": base}, given)
     with counting("preparing") as bar:
         tell = None if bar is None else lambda stage, done, whole: bar(done, whole)
-        outcome = run_distillation(told, out, fresh, tell)
+        outcome = run_distillation(told, run.out, run.fresh, tell)
     say_outcome(outcome)
     if name is not None and outcome.ended != "paused":
         from training.commands.export import say_exported

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from training.commands import (
-    ChangesOption,
-    DevicesOption,
-    FreshOption,
-    HoursOption,
-    NodesOption,
-    PrecisionOption,
-    RecipeArgument,
-    StepsOption,
-    as_text,
-    changes_of,
-    find_recipe,
-)
+from training.commands.run_options import RunOptions, with_run_options
 from vocaldm_live.commands import say, short_path
 
 
+@with_run_options
 def preset(
-    recipe: RecipeArgument = None,
+    run: RunOptions,
     sounds: Annotated[
         str | None, typer.Option("--sounds", metavar="DIR", help="The folder of sounds to learn from.")
     ] = None,
@@ -32,9 +22,6 @@ def preset(
     base: Annotated[
         str | None,
         typer.Option("--base", metavar="PRESET", help="The preset to begin from; house by default."),
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option("--minutes", metavar="M", help="For everything; 30 by default.")
     ] = None,
     out: Annotated[
         Path | None,
@@ -46,38 +33,25 @@ def preset(
         Path | None,
         typer.Option("--to", metavar="DIR", help="Where the preset goes; your own place by default."),
     ] = None,
-    changes: ChangesOption = None,
-    steps: StepsOption = None,
-    max_hours: HoursOption = None,
-    devices: DevicesOption = None,
-    nodes: NodesOption = None,
-    precision: PrecisionOption = None,
-    fresh: FreshOption = False,
 ) -> int:
     """Make a preset from a folder of sounds: no recorded imitations needed, a synthetic voice imitates them.
 
-    A daemon that runs finds the preset by itself. Stopped at any moment, the same command goes on.
+    It takes 30 minutes unless told otherwise. A daemon that runs finds the preset by itself. Stopped at any moment,
+    the same command goes on.
     """
     from training.errors import RecipeError
     from training.preset.judge import sentence
     from training.preset.making import PresetMaker
     from training.preset.recipe import PresetRecipe
-    from training.recipe_file import read_recipe
     from vocaldm_live.checkpoints.places import own_place
 
     folder = out or Path("runs") / (name or "preset")
-    found = find_recipe(recipe, folder)
+    run = replace(run, out=folder, data=sounds)
     for option, value in (("--sounds DIR", sounds), ("--name NAME", name)):
-        if value is None and found is None:
+        if value is None and run.found is None:
             raise RecipeError(f"The preset needs {option}, or --out RUN to go on with a run that was begun.")
-    given = [
-        f"{key}={as_text(value)}"
-        for key, value in (("data.source", sounds), ("name", name), ("base", base))
-        if value is not None
-    ]
-    given = changes_of([*given, *(changes or ())], steps, minutes, max_hours, devices, nodes, precision)
-    told = read_recipe(found, PresetRecipe, given)
-    made = PresetMaker(told, folder, place or own_place(), fresh).make()
+    told = run.read(PresetRecipe, {"name": name, "base": base})
+    made = PresetMaker(told, folder, place or own_place(), run.fresh).make()
     if made.preset is None:
         say(f"The run is saved in {short_path(folder)} and goes on with the same command.")
         return 0

@@ -6,24 +6,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands import (
-    ChangesOption,
-    DataOption,
-    DevicesOption,
-    FreshOption,
-    HoursOption,
-    MinutesOption,
-    NodesOption,
-    OutOption,
-    PrecisionOption,
-    RecipeArgument,
-    StepsOption,
-    as_text,
-    changes_of,
-    counting,
-    find_recipe,
-    say_outcome,
-)
+from training.commands import counting, say_outcome
+from training.commands.run_options import RunOptions, with_run_options
 
 BaseOption = Annotated[
     str | None, typer.Option("--base", metavar="PRESET", help="The preset that learns on: a name or folder.")
@@ -34,31 +18,18 @@ TrainOption = Annotated[
 ]
 
 
+@with_run_options
 def vocaldm(
-    out: OutOption,
-    recipe: RecipeArgument = None,
-    data: DataOption = None,
+    run: RunOptions,
     base: BaseOption = None,
     train: TrainOption = None,
-    changes: ChangesOption = None,
-    steps: StepsOption = None,
-    minutes: MinutesOption = None,
-    max_hours: HoursOption = None,
-    devices: DevicesOption = None,
-    nodes: NodesOption = None,
-    precision: PrecisionOption = None,
-    fresh: FreshOption = False,
 ) -> None:
     """Train a preset's denoiser on sounds and voices that imitate them: its adapter, parts of it, or all."""
     from training.lesson import run_lesson
-    from training.recipe_file import read_recipe
     from training.trainers.vocaldm_recipe import VocalDMRecipe
 
-    given = changes_of(changes, steps, minutes, max_hours, devices, nodes, precision, data)
-    given += [] if base is None else [f"base={as_text(base)}"]
-    given += [] if train is None else [f"train=[{train}]"]
-    told = read_recipe(find_recipe(recipe, out), VocalDMRecipe, given)
+    told = run.read(VocalDMRecipe, {"base": base}, [] if train is None else [f"train=[{train}]"])
     with counting("preparing") as bar:
         tell = None if bar is None else lambda stage, done, whole: bar(done, whole)
-        outcome = run_lesson(told, out, fresh, tell)
+        outcome = run_lesson(told, run.out, run.fresh, tell)
     say_outcome(outcome)
