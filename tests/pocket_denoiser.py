@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.base import Base
-from training.loop import Outcome, train
+from training.loop import train
 from training.losses.denoising import denoising_error
 from training.recipe_file import read_recipe
 from training.step import Step
+from training.trainer import Outcome
 from training.trainers.distill import DistillTrainer
 from training.trainers.distill_recipe import DistillRecipe
 from vocaldm_live.checkpoints.preset import read_preset

@@ -11,10 +11,11 @@ from stacked_sounds import stacked_sounds
 from torch import nn
 
 from training.base import open_base
-from training.loop import Outcome, train
+from training.loop import train
 from training.recipe_file import read_recipe
 from training.shards import StackedSounds
 from training.step import Step
+from training.trainer import Outcome
 from training.trainers.vocaldm import VocalDMTrainer
 from training.trainers.vocaldm_recipe import VocalDMRecipe
 

@@ -12,11 +12,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from training.loop import Criterion, Group, Outcome, train
+from training.loop import train
 from training.recipe import Budget, Every, Keeping, Machine, Optimiser, Rates, Recipe
 from training.recipe_file import read_recipe
 from training.runfolder import save_weights
 from training.step import Step, add_up
+from training.trainer import Criterion, Outcome
+from training.turns import Group
 
 WANTED = torch.tensor([[1.0, -2.0, 0.5]])
 

@@ -15,8 +15,9 @@ from training.data.collection import HELD_OUT, TRAINING
 from training.data.formats import open_collection
 from training.data.latents import Latents, open_latents
 from training.errors import DataError
-from training.loop import Outcome, train
+from training.loop import train
 from training.starting import Beginning, read_beginning
+from training.trainer import Outcome
 from training.trainers.ldm import LDMTrainer
 from training.trainers.ldm_recipe import LDMRecipe
 from vocaldm_live.checkpoints.places import resolve_preset

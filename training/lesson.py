@@ -20,10 +20,11 @@ from training.data.spec import DataSpec
 from training.dataset import read_dataset
 from training.errors import DataError
 from training.imitated_sounds import ImitatedSounds, Progress, imitated_sounds
-from training.loop import Outcome, train
+from training.loop import train
 from training.recipe import Machine
 from training.reconstruction import check_reconstruction
 from training.shards import encode_shards, mels, shards_digest
+from training.trainer import Outcome
 from training.trainers.vocaldm import VocalDMTrainer
 from training.trainers.vocaldm_recipe import VocalDMRecipe
 from vocaldm_live.commands import say

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.budget import PLATEAU, Clock, rate_at
 from training.checkpoint import BEST_FILE, CHECKPOINT_FILE, load, newest, save
@@ -24,75 +23,17 @@ from training.runfolder import held, open_run, write_run
 from training.state import State
 from training.step import Step, add_up, rows_of
 from training.stopping import asked_to_stop
-from training.turns import Group, Turn, named_weights
+from training.trainer import Outcome, Trainer
+from training.turns import Turn, named_weights
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-__all__ = ["Criterion", "Group", "Outcome", "Trainer", "train"]
 
 ROW_STEPS = 20
 """Steps that a row of train.csv is the mean of."""
 
 BAD_STEPS = 20
 """Steps in a row without a finite gradient before a run gives up."""
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """The figure of `validate` that says which weights are the best."""
-
-    name: str
-    better: Literal["lower", "higher"]
-
-
-class Trainer(Protocol):
-    """What a run trains and how; the loop does the rest.
-
-    networks: saved and averaged; what requires gradients when it is made is what is trained. frozen: moved to the
-    device, never saved, their hashes kept. judges: saved, not averaged. A trainer may also have `identity`, by name
-    the hashes of what the run stands on (base, data): they are kept, and a run on others is refused; and `about`,
-    plain values for run.json that an exported preset repeats (training/provenance.py).
-    """
-
-    networks: Mapping[str, nn.Module]
-    frozen: Mapping[str, nn.Module]
-    judges: Mapping[str, nn.Module]
-    criterion: Criterion
-
-    def groups(self, turn: str) -> Sequence[Group]:
-        """The tensors of a turn, named `network.tensor`; every trained tensor has a turn."""
-        ...
-
-    def turns(self, done: float) -> Sequence[str]:
-        """The turns of a step when this share of the run is over: ("main",) or ("judge", "main"); all at 1."""
-        ...
-
-    def step(self, turn: str, step: Step) -> Mapping[str, Tensor]:
-        """Call `step.backward` with shares of the global mean; the scalars returned are such shares too."""
-        ...
-
-    def validate(self, averaged: Mapping[str, nn.Module]) -> Mapping[str, float]:
-        """Judge the averaged networks on the fixed bank; in the first process only."""
-        ...
-
-    def listen(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
-        """Write examples for ears into a folder; in the first process only."""
-        ...
-
-    def finish(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
-        """Write the weights as safetensors, by part; in the first process only."""
-        ...
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended; `paused` ones go on with the same command."""
-
-    steps: int
-    ended: Literal["done", "paused", "patience"]
-    best: Mapping[str, float]
-    folder: Path
 
 
 def train(make: Callable[[Fabric], Trainer], recipe: Recipe, folder: Path, fresh: bool = False) -> Outcome:

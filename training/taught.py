@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from training.export import Exported, Words, export
 from training.imitated_sounds import Progress
 from training.lesson import CACHE, open_lesson
-from training.loop import Outcome, train
+from training.loop import train
+from training.trainer import Outcome
 from training.trainers.distill import DistillTrainer
 from training.trainers.distill_recipe import DistillRecipe
 from vocaldm_live.checkpoints.places import resolve_preset

@@ -13,7 +13,7 @@ from vocaldm_live.commands import say
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from training.loop import Outcome
+    from training.trainer import Outcome
 
 
 def as_text(value: str) -> str:

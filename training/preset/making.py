@@ -15,7 +15,7 @@ from training.data.pieces import cut
 from training.errors import RecipeError
 from training.export import Words, export
 from training.imitated_sounds import Progress as Tell
-from training.loop import Outcome, train
+from training.loop import train
 from training.preset.aiming import aim
 from training.preset.choosing import Choice
 from training.preset.examples import Examples, Make, TimeUp, make_examples, within
@@ -28,6 +28,7 @@ from training.preset.trial import Trial, parameters_of, parts_of
 from training.provenance import credits_of, describe_data
 from training.recipe_file import write_recipe
 from training.runfolder import save_weights
+from training.trainer import Outcome
 from training.trainers.vocaldm import VocalDMTrainer
 from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
 from vocaldm_live.checkpoints.places import find_presets, resolve_preset

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from training.draws import Draws
 from training.errors import RecipeError
-from training.loop import Criterion, Group
 from training.losses.anchoring import distance, moments
 from training.losses.contrastive import choice
 from training.losses.coupled import coupled
@@ -19,7 +18,9 @@ from training.runfolder import save_weights
 from training.step import Step
 from training.targets import Heard, told_apart
 from training.towers import described
+from training.trainer import Criterion
 from training.trainers.align_recipe import AlignRecipe
+from training.turns import Group
 from vocaldm_live.measure.retrieval import score_classes
 from vocaldm_live.model.adapter import Adapter
 from vocaldm_live.model.encoder import Encoder

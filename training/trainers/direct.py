@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from training.draws import Draws
-from training.loop import Criterion, Group
 from training.losses.contrastive import contrast
 from training.losses.coupled import coupled
 from training.pictures import Pictures
@@ -21,8 +20,10 @@ from training.runfolder import save_weights
 from training.step import Step
 from training.targets import Heard
 from training.towers import batch_norms, described, embed, heard, settled
+from training.trainer import Criterion
 from training.trainers.align import anchored, distance, fresh_adapter, judged, trained, write_cosines
 from training.trainers.align_recipe import AlignRecipe
+from training.turns import Group
 
 
 class DirectTrainer:

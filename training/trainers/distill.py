@@ -19,11 +19,12 @@ from training.data.masks import masked_mean
 from training.delta import attach, merged
 from training.errors import DataError, RecipeError
 from training.listening import make_sound
-from training.loop import Criterion, Group
 from training.losses.trajectory import Segment, segments, walk
 from training.runfolder import channels_last, save_state
 from training.step import Step, add_up
+from training.trainer import Criterion
 from training.trainers.distill_recipe import DistillRecipe
+from training.turns import Group
 from vocaldm_live.model.denoise import Denoise, denoise_from
 from vocaldm_live.model.guidance import guided
 from vocaldm_live.model.samplers import ddim

@@ -19,13 +19,14 @@ from training.delta import attach, merged
 from training.draws import Draws
 from training.errors import DataError, RecipeError
 from training.listening import Sampling, make_latents, make_sound
-from training.loop import Criterion, Group
 from training.losses.denoising import denoising_error
 from training.partial import load_partly, told
 from training.runfolder import save_state
 from training.starting import Beginning
 from training.step import Step, add_up
+from training.trainer import Criterion
 from training.trainers.ldm_recipe import LDMRecipe
+from training.turns import Group
 from vocaldm_live.checkpoints.networks import schedule_of
 from vocaldm_live.commands import say
 from vocaldm_live.model.unet import Condition

@@ -17,7 +17,6 @@ from training.data.mel_pairs import looks, open_mel_pairs
 from training.data.pairs import Voices, open_pairs
 from training.data.spec import DataSpec
 from training.draws import Draws
-from training.loop import Criterion, Group
 from training.losses.contrastive import contrast, kin, semi_hard
 from training.losses.coupled import coupled
 from training.pictures import Pairs, Pictures
@@ -25,6 +24,8 @@ from training.recipe import Budget, Count, Every, Keeping, Optimiser, Positive, 
 from training.runfolder import save_weights
 from training.step import Step
 from training.towers import Number, batch_norms, described, embed, heard, open_towers, settled
+from training.trainer import Criterion
+from training.turns import Group
 from vocaldm_live.measure.retrieval import ClassRetrieval, score_classes
 
 Crop = Annotated[int, Field(ge=16, le=1000)]

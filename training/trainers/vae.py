@@ -17,7 +17,6 @@ from training.draws import Draws
 from training.errors import DataError
 from training.geometry import GeometrySpec
 from training.judges.patch import PatchJudge
-from training.loop import Criterion, Group
 from training.losses.adversarial import balance
 from training.losses.mels import (
     absolute_distance,
@@ -33,7 +32,8 @@ from training.recipe import Budget, Count, Every, Keeping, Optimiser, Positive, 
 from training.runfolder import save_weights
 from training.sounds import place_of
 from training.step import Step, add_up
-from training.turns import named_weights
+from training.trainer import Criterion
+from training.turns import Group, named_weights
 from training.vae_part import VAESizes, about_vae, make_vae, measure_channels, measure_deviation
 from vocaldm_live.model.vae import MelVAE
 

@@ -18,11 +18,12 @@ from training.delta import Columns, LowRank, attach, merged
 from training.draws import Draws
 from training.errors import DataError, RecipeError
 from training.listening import Sampling, make_latents, make_sound
-from training.loop import Criterion, Group
 from training.losses.denoising import denoising_error
 from training.runfolder import channels_last, save_state
 from training.step import Step, add_up
+from training.trainer import Criterion
 from training.trainers.vocaldm_recipe import VocalDMRecipe
+from training.turns import Group
 from vocaldm_live.model.adapter import Adapter
 from vocaldm_live.model.unet import Condition, SketchUNet
 from vocaldm_live.model.vae import MelVAE

@@ -19,7 +19,6 @@ from training.errors import RecipeError
 from training.geometry import GeometrySpec
 from training.judges.periods import PeriodJudges
 from training.judges.spectrogram import RESOLUTIONS, SpectrogramJudges
-from training.loop import Criterion, Group
 from training.losses.adversarial import (
     Kind,
     Verdicts,
@@ -32,7 +31,8 @@ from training.provenance import credits_of, describe_data
 from training.recipe import Budget, Count, Every, Keeping, Optimiser, Positive, Rates, Recipe, Share, Strict
 from training.sounds import HeldOutBy, place_of, procedural, read_sounds, segment
 from training.step import Step, add_up
-from training.turns import named_weights
+from training.trainer import Criterion
+from training.turns import Group, named_weights
 from training.vocoder_part import Sizes, exact, make_vocoder, write_vocoder
 from vocaldm_live.measure.spectra import multi_resolution_stft_distance
 from vocaldm_live.model.overlap import inverse_stft
