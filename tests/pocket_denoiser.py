@@ -1,4 +1,4 @@
-"""A denoiser of a few layers that learns in a second, and its distillation; as a program: OUT KILL [KEY=VALUE ...]."""
+"""A denoiser of a few layers that learns in a second, and its distillation; as a program: PLACE KILL [KEY=VALUE ...]."""
 
 from __future__ import annotations
 
@@ -126,4 +126,6 @@ def distilled(
 if __name__ == "__main__":
     torch.set_num_threads(1)
     place = Path(sys.argv[1])
-    distilled(pocket_base(place, "v", 0), place / "killed", *sys.argv[3:], kill=int(sys.argv[2]))
+    # Of several processes each has a base in a folder of its own.
+    base = pocket_base(place / os.environ.get("LOCAL_RANK", "0"), "v", 0)
+    distilled(base, place / "run", *sys.argv[3:], kill=int(sys.argv[2]))

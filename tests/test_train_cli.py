@@ -58,9 +58,24 @@ def test_options_count_more_than_set_and_set_more_than_the_file(tmp_path: Path) 
     (tmp_path / "recipe.yaml").write_text(
         "command: told\ndata: {source: filed}\nbudget: {steps: 1}\nseed: 7\n"
     )
+    (tmp_path / "run.json").write_text("{}")
     options = RunOptions(out=tmp_path, changes=["data.source=set", "budget.steps=2"], steps=3)
     told = options.read(Told, {"seed": None})
     assert (told.data.source, told.budget.steps, told.seed) == ("set", 3, 7)
+
+
+def test_a_run_whose_start_failed_leaves_no_values(tmp_path: Path) -> None:
+    """Only a run that was begun goes on by its recipe; what a mistaken command said is not said again."""
+    (tmp_path / "recipe.yaml").write_text("command: told\nseed: 7\n")
+    options = RunOptions(out=tmp_path, data="here", steps=1)
+    assert options.read(Told).seed == 1
+    (tmp_path / "preset.json").write_text('{"done": {}}')
+    assert options.read(Told).seed == 1
+    (tmp_path / "preset.json").write_text('{"done": {"index": {}}}')
+    assert options.read(Told).seed == 7
+    (tmp_path / "preset.json").unlink()
+    (tmp_path / "run.json").write_text("{}")
+    assert options.read(Told).seed == 7
 
 
 def test_all_commands_that_train_take_the_run_options() -> None:

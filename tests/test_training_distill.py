@@ -129,10 +129,10 @@ def test_killed_and_taken_up_it_ends_as_an_unbroken_run(
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
     assert done.returncode == -9, done.stderr
     base = pocket_base(tmp_path_factory.mktemp("base"), "v", 0)
-    resumed, _ = distilled(base, tmp_path / "killed", *few)
+    resumed, _ = distilled(base, tmp_path / "run", *few)
     unbroken, _ = distilled(base, tmp_path / "unbroken", *few, "machine.micro_batch=4")
     assert resumed.steps == unbroken.steps == 10
-    one, other = (load_file(tmp_path / name / "unet.safetensors") for name in ("killed", "unbroken"))
+    one, other = (load_file(tmp_path / name / "unet.safetensors") for name in ("run", "unbroken"))
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 

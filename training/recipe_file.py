@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -13,6 +14,12 @@ from training.errors import RecipeError, RunError
 from training.recipe import Recipe
 
 RECIPE_FILE = "recipe.yaml"
+RUN_FILE = "run.json"
+"""Of a run whose networks stood."""
+
+STAGES_FILE = "preset.json"
+"""Of a run of several stages: which are done."""
+
 MAY_DIFFER = ("budget", "machine", "keeping")
 """Sections that a resumed run may be told anew: they do not change what the run is."""
 
@@ -63,6 +70,20 @@ def write_recipe(recipe: Recipe, folder: Path) -> Path:
             f"{path} cannot be written ({error.strerror}); free space or name another folder."
         ) from error
     return path
+
+
+def recipe_of_run(folder: Path) -> Path | None:
+    """The recipe of a run that was begun in a folder; one whose start failed has left nothing to go on with."""
+    path = folder / RECIPE_FILE
+    if not path.is_file():
+        return None
+    if (folder / RUN_FILE).is_file():
+        return path
+    try:
+        stages = json.loads((folder / STAGES_FILE).read_text(encoding="utf-8"))
+        return path if stages["done"] else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from training.checkpoint import BEST_FILE, CHECKPOINT_FILE, newest, previous_of
 from training.errors import RunError
 from training.recipe import Recipe
-from training.recipe_file import RECIPE_FILE, differences, write_recipe
+from training.recipe_file import RECIPE_FILE, RUN_FILE, differences, write_recipe
 from vocaldm_live import __version__
 
 try:
@@ -26,7 +26,6 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-RUN_FILE = "run.json"
 LOCK_FILE = ".lock"
 LOGS = ("train.csv", "validation.csv")
 EVENTS = "events.out.tfevents.*"

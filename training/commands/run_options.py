@@ -101,8 +101,9 @@ class RunOptions:
     @property
     def found(self) -> Path | None:
         """The recipe that was named, else the one of the run that goes on, else none."""
-        own = self.out / "recipe.yaml"
-        return self.recipe if self.recipe is not None or not own.is_file() else own
+        from training.recipe_file import recipe_of_run
+
+        return self.recipe if self.recipe is not None else recipe_of_run(self.out)
 
 
 OPTIONS: Mapping[str, Any] = {

@@ -12,8 +12,8 @@ from typing import Any
 
 from training.errors import RunError
 from training.preset.plan import STAGES, Plan, Stage
+from training.recipe_file import STAGES_FILE as FILE
 
-FILE = "preset.json"
 FORMAT = 1
 
 
