@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
+from tiny import assert_sentence
 from torch import Tensor
 from torch.nn import functional
 
@@ -149,13 +150,32 @@ def test_what_follows_nothing_is_not_taken_however_near() -> None:
 
 
 def test_too_few_sounds_choose_nothing() -> None:
+    tried: list[Choice] = []
+
     def play(choice: Choice) -> Performance:
-        raise AssertionError("there is nothing to compare with")
+        tried.append(choice)
+        return played(800.0)
 
     found = choose(
         [Pitch()], REFERENCE[:2], GESTURES, played(150.0), play, SHARES, 0.03, lambda sentence: None
     )
-    assert found == Choice()
+    assert found == Choice() and tried == [Choice()], "it is only heard whether it follows"
+
+
+def test_what_follows_worse_goes_less_far() -> None:
+    """By gestures that choose, so that those that judge have no say in what they judge."""
+    told: list[str] = []
+
+    def play(choice: Choice) -> Performance:
+        one = played(800.0, follows=choice.adapter < 0.5)
+        return replace(one, bank=one.followings)
+
+    base = replace(played(150.0), bank=played(150.0).followings)
+    found = choose([Pitch()], REFERENCE, GESTURES, base, play, (0.5, 1.0, 0.0), 0.03, told.append)
+    assert found == Choice(0.0, 1.0).weaker(0.3)
+    assert [sentence for sentence in told if "30% of all" in sentence]
+    for sentence in told:
+        assert_sentence(sentence)
 
 
 def test_a_weaker_choice_goes_less_far_in_everything() -> None:

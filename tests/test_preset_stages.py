@@ -11,6 +11,7 @@ from data_sets import burst, put
 from tiny import assert_sentence
 
 from training.data.formats import read_collection
+from training.data.split import split_by_group
 from training.errors import DataError, RunError
 from training.preset.index import Index, index
 from training.preset.journal import Stages
@@ -39,6 +40,22 @@ def test_a_folder_is_indexed_once_and_split_by_what_sounds(tmp_path: Path) -> No
         assert_sentence(sentence)
     assert any("silent" in one for one in told) and any("10.0 ms" in one for one in told)
     assert Index.of(found.plain()) == found
+
+
+def test_what_chooses_does_not_judge(tmp_path: Path) -> None:
+    place = folder(tmp_path / "sounds", 24)
+    put(place / "3 louder.wav", 0.5 * burst(3))
+    found = index(read_collection(str(place)), 0.2, print)
+    sides = list(found.splits.values())
+    assert [sides.count(name) for name in ("test", "validation")] == [found.held_out, found.choosing]
+    assert found.held_out >= 2 and found.choosing >= 1 and sides.count("train") > 12
+    assert found.splits["3.wav"] == found.splits["3 louder.wav"]
+    alone = index(read_collection(str(folder(tmp_path / "few", 6))), 0.2, print)
+    assert alone.held_out >= 1 and alone.choosing == 0, "few are all needed to learn from"
+    # Whoever judges stays the same, whether or not others choose.
+    wanted = {name for name, side in found.splits.items() if side == "test"}
+    whole = split_by_group(read_collection(str(place)), 0.2, [("3.wav", "3 louder.wav")])
+    assert wanted == {item.key for item in whole.part("validation").items}
 
 
 def test_the_split_is_taken_up_again_and_a_changed_folder_refused(tmp_path: Path) -> None:
@@ -118,13 +135,14 @@ def test_stages_are_kept_and_another_run_is_refused(tmp_path: Path) -> None:
     stages.finish("examples", {"count": 9})
     again = Stages(tmp_path, {"sounds": "a" * 8, "base": "house"}, 20.0, False)
     assert again.facts("index") == {"sounds": 3} and again.facts("train") is None
+    assert not again.noted("train") and again.note("train", lambda: 3) == 3 and again.noted("train")
     again.finish("index", {"sounds": 4})
     assert again.facts("examples") is None, "what rests on it is done again"
     with pytest.raises(RunError, match="a preset of other base") as caught:
         Stages(tmp_path, {"sounds": "a" * 8, "base": "other"}, 30.0, False)
     assert_sentence(str(caught.value))
     fresh = Stages(tmp_path, {"sounds": "a" * 8, "base": "other"}, 30.0, True)
-    assert fresh.facts("index") is None
+    assert fresh.facts("index") is None and not fresh.noted("train")
 
 
 def test_a_stage_that_fails_has_its_time_counted(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def test_a_run_whose_start_failed_leaves_no_values(tmp_path: Path) -> None:
 
 
 def test_all_commands_that_train_take_the_run_options() -> None:
-    """`preset` alone names its folder and its data otherwise."""
+    """`preset` alone names its data otherwise, and is one process's."""
     for name in ("qvim", "align", "vocaldm", "vae", "vocoder", "ldm", "distill", "preset"):
         taken = {one.name for one in get_command(app).commands[name].params}  # type: ignore[attr-defined]
         missing = set(OPTIONS) - taken
-        assert missing == ({"data"} if name == "preset" else set()), name
+        assert missing == ({"data", "devices", "nodes"} if name == "preset" else set()), name

@@ -141,6 +141,8 @@ def _check_base(base: Preset, files: Mapping[str, PartFile], target: Path) -> li
                 f"({str(origin.get('sha256'))[:12]}), not from {base.name} ({base.sha256[:12]}); name that base."
             )
         for other, sha256 in file.told.replaced.items() if file.told else ():
+            if other in files and files[other].run is not None and files[other].run == file.run:
+                continue  # trained on together, in one run
             if other not in files or files[other].sha256 != sha256:
                 raise PresetError(
                     f"{file.source} was trained with another {other} than that of {base.name}; give it with --{other}, "

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from training.trainers.direct import DirectTrainer
 
 
-@with_run_options
+@with_run_options()
 def align(
     run: RunOptions,
     base: Annotated[

@@ -27,7 +27,7 @@ NameOption = Annotated[
 ToOption = Annotated[Path, typer.Option("--to", metavar="DIR", help="Where presets lie.")]
 
 
-@with_run_options
+@with_run_options()
 def distill(
     run: RunOptions,
     base: BaseOption = None,

@@ -22,7 +22,7 @@ ConditionerOption = Annotated[
 ]
 
 
-@with_run_options
+@with_run_options()
 def ldm(
     run: RunOptions,
     base: BaseOption = None,

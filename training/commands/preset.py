@@ -12,7 +12,7 @@ from training.commands.run_options import RunOptions, with_run_options
 from vocaldm_live.commands import say, short_path
 
 
-@with_run_options
+@with_run_options(without=("out", "data", "devices", "nodes"))
 def preset(
     run: RunOptions,
     sounds: Annotated[

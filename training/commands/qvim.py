@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from training.trainers.qvim import QVIMTrainer
 
 
-@with_run_options
+@with_run_options()
 def qvim(
     run: RunOptions,
     start: Annotated[

@@ -123,14 +123,14 @@ FIRST = ("out", "recipe", "data")
 """What stands before a command's own options in its help."""
 
 
-def with_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command `(run, its own options)` as typer takes it: all run options beside its own.
+def with_run_options(without: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Makes a command `(run, its own options)` one that typer takes: run options but for some beside its own."""
+    return lambda command: _with_options(command, without)
 
-    Where it has an `out` of its own, the run has neither that nor `data`: the command puts them in.
-    """
+
+def _with_options(command: Callable[..., Any], without: Sequence[str]) -> Callable[..., Any]:
     own = dict(list(inspect.signature(command, eval_str=True).parameters.items())[1:])
-    left_out = ("out", "data") if "out" in own else ()
-    shared = {field.name: field for field in fields(RunOptions) if field.name not in left_out}
+    shared = {field.name: field for field in fields(RunOptions) if field.name not in without}
 
     def parameter(name: str) -> inspect.Parameter:
         default = inspect.Parameter.empty if name == "out" else shared[name].default

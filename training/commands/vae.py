@@ -7,7 +7,7 @@ from training.commands.run_options import RunOptions, with_run_options
 from vocaldm_live.commands import say
 
 
-@with_run_options
+@with_run_options()
 def vae(run: RunOptions) -> None:
     """Train a VAE between log-mels and latents, new or a preset's, all of it or its decoder alone."""
     from training.loop import train

@@ -18,7 +18,7 @@ TrainOption = Annotated[
 ]
 
 
-@with_run_options
+@with_run_options()
 def vocaldm(
     run: RunOptions,
     base: BaseOption = None,

@@ -7,7 +7,7 @@ from training.commands.run_options import RunOptions, with_run_options
 from vocaldm_live.commands import say
 
 
-@with_run_options
+@with_run_options()
 def vocoder(run: RunOptions) -> None:
     """Train a vocoder, new or a preset's, with judges or without; the run's folder is one that --vocoder takes."""
     from training.loop import train

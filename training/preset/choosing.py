@@ -1,8 +1,8 @@
-"""Choosing: how much of what was learned goes into the preset, by what brings clips closer on sounds it learned from.
+"""Choosing: how much of what was learned goes into the preset, by what brings clips closer to the folder's sounds.
 
 A run's error says how well noise is taken off, not how a clip of few steps sounds. So candidates play gestures of
-training sounds; the held-out ones are left for the judgement. Distances of a dozen clips are uncertain, so the least
-changed candidate stands unless another one is closer by more than chance.
+sounds that are neither learned from nor judged by. Distances of a dozen clips are uncertain, so the least changed
+candidate stands unless another one is closer by more than chance. One that follows worse than it may goes less far.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from training.listeners import Listener
 from training.metrics.paired import kernel_difference
 from training.preset.gestures import Gesture
-from training.preset.judge import FEWEST, Performance, heard_by, median_loudness
+from training.preset.judge import FEWEST, Performance, heard_by, loss_of_loudness
 from vocaldm_live.sound.audio import Sound
 
 SHARES = (1.0, 0.5)
@@ -23,6 +23,9 @@ SHARES = (1.0, 0.5)
 
 MORE_GUIDANCE = 1.5
 """Times the base's guidance, tried with the best share."""
+
+WEAKER = (0.6, 0.3)
+"""Of what was chosen, tried in turn where it follows worse than it may."""
 
 Play = Callable[["Choice"], Performance]
 
@@ -65,23 +68,18 @@ def choose(
 ) -> Choice:
     """The choice whose clips of these gestures are nearest to the reference sounds and follow well enough.
 
-    shares: of the UNet's changes that are tried.
-    With too few sounds for a distance, all of what was learned is taken.
+    shares: of the UNet's changes that are tried. base, play: performances of these gestures and of a bank's.
+    With too few sounds for a distance, all of what was learned is taken, as far as it follows.
     """
-    if len(gestures) < FEWEST or len(reference) < FEWEST:
-        return Choice()
     targets = [heard_by(listener, reference) for listener in listeners]
     groups = [gesture.group for gesture in gestures]
-    if len(set(groups)) < FEWEST:
-        return Choice()
-    r = median_loudness(base.followings)
+    can_tell = len(set(groups)) >= FEWEST and len(reference) >= FEWEST
 
     def played(choice: Choice) -> Weighed:
         one = play(choice)
         clips = [Sound(clip, one.rate) for clip in one.clips]
-        after = median_loudness(one.followings)
-        lost = 0.0 if r is None or after is None else r - after
-        return Weighed(choice, [heard_by(listener, clips) for listener in listeners], lost)
+        vectors = [heard_by(listener, clips) for listener in listeners] if can_tell else []
+        return Weighed(choice, vectors, loss_of_loudness(base, one))
 
     def closer(one: Weighed, than: Weighed) -> bool:
         """By no listener farther, by one at least closer beyond its interval, and following well enough."""
@@ -96,10 +94,22 @@ def choose(
         sure = any(difference.high is not None and difference.high < 0.0 for difference in found)
         return sure and all(difference.value < 0.0 for difference in found) and one.lost <= allowed_loss
 
-    best = played(Choice(unet=min(shares)))
-    for share in sorted(shares)[1:]:
-        other = played(Choice(unet=share))
-        if closer(other, best):
-            best = other
-    more = played(Choice(best.choice.unet, guidance=MORE_GUIDANCE))
-    return more.choice if closer(more, best) else best.choice
+    best = played(Choice(unet=min(shares)) if can_tell else Choice())
+    if can_tell:
+        for share in sorted(shares)[1:]:
+            other = played(Choice(unet=share))
+            if closer(other, best):
+                best = other
+        more = played(Choice(best.choice.unet, guidance=MORE_GUIDANCE))
+        if closer(more, best):
+            best = more
+    whole = best.choice
+    for by in WEAKER:
+        if best.lost <= allowed_loss:
+            break
+        tell(
+            f"{best.choice.said()} follow worse than the base (median loudness r {-best.lost:+.3f}): {by:.0%} of all "
+            "that was learned is tried."
+        )
+        best = played(whole.weaker(by))
+    return best.choice

@@ -21,7 +21,7 @@ Make = Callable[[Collection, int, int, Progress | None], ImitatedSounds]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The base opened for training, what is learned from, what is held out, and the pieces by split."""
+    """The base opened for training, what is learned from, what is chosen by, and the pieces by split."""
 
     base: Base
     sounds: ImitatedSounds
@@ -30,10 +30,10 @@ class Examples:
 
 
 class TimeUp(Exception):
-    """So many examples fitted into the time."""
+    """The time is over and so many voices are missing."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
 
 
 def make_examples(recipe: PresetRecipe, base: Base, cache: Path) -> Make:
@@ -41,7 +41,7 @@ def make_examples(recipe: PresetRecipe, base: Base, cache: Path) -> Make:
 
     def make(pieces: Collection, count: int, workers: int, tell: Progress | None) -> ImitatedSounds:
         varied = vary_all(pieces, count, recipe.seed)
-        return imitated_pieces(varied, base, cache, 1, recipe.seed, workers, tell)
+        return imitated_pieces(varied, base, cache, recipe.voices, recipe.seed, workers, tell)
 
     return make
 
@@ -54,6 +54,6 @@ def within(seconds: float, tell: Progress) -> Progress:
         tell(f"Making examples, {stage}", done, whole)
         late = time.monotonic() - begun > VOICES_SHARE * seconds
         if stage == "imitating" and late and done < whole:
-            raise TimeUp(done)
+            raise TimeUp(whole - done)
 
     return told

@@ -58,9 +58,9 @@ def of_folder(pieces: Collection, count: int, seed: int) -> Iterator[Gesture]:
         yield Gesture(name, item.group, rendered.astype(np.float32), sound)
 
 
-def bank(count: int = BANK) -> Iterator[Gesture]:
-    """The first gestures of a bank that is the same for every folder: made sounds, imitated by held-out voices."""
-    for number in range(count):
+def bank(count: int = BANK, first: int = 0) -> Iterator[Gesture]:
+    """Gestures of a bank that is the same for every folder: made sounds, imitated by held-out voices."""
+    for number in range(first, first + count):
         sound, family, _ = make_sound(number, BANK_SEED, [], 0.0, False)
         rendered, _ = imitate_sound(sound, np.random.default_rng([8, number]), True)
         yield Gesture(f"bank-{number + 1:03d}", f"{family} {number}", rendered.astype(np.float32), sound)

@@ -1,19 +1,29 @@
-"""Index: a folder's sounds read through once: which can be learned from, which are copies, which are held out."""
+"""Index: a folder's sounds read through once: which are learned from, chosen by and judged by, and which are copies.
+
+What is learned is chosen by sounds that it was not learned from (`HELD_OUT`), and judged by others yet (`TEST`): a figure
+that something was chosen by flatters it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from training.data.collection import HELD_OUT, Collection, Item
+from training.data.collection import HELD_OUT, TEST, TRAINING, Collection, Item
 from training.data.duplicates import fingerprint, near_copies
 from training.data.split import split_by_group
 from training.errors import DataError, RunError
 from vocaldm_live.sound.audio import SHORTEST_SECONDS, SILENCE_PEAK
+
+CHOOSING = 0.15
+"""Share of the groups that are not held out to judge by, which choose."""
+
+FEWEST_TO_CHOOSE = 8
+"""Groups beside those from which on some choose: fewer are all needed to learn from."""
 
 Problem = Callable[[str], None]
 Progress = Callable[[int, int], None]
@@ -21,11 +31,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Index:
-    """What a folder holds, in plain numbers: the split of each sound by its key, sums, and a digest of the contents."""
+    """What a folder holds, in plain numbers: the split of each sound by its key, sums, and a digest of the contents.
+
+    held_out: sounds to judge by; choosing: sounds to choose by.
+    """
 
     splits: dict[str, str]
     sounds: int
     held_out: int
+    choosing: int
     recorded: int
     seconds: float
     digest: str
@@ -91,14 +105,14 @@ def index(
         raise DataError(
             f"{collection.name} holds no sound that can be learned from: put sounds there, as WAV or FLAC files."
         )
-    split = split_by_group(collection.of(kept), held_out, near_copies(prints))
-    splits = {item.key: item.split for item in split.items}
+    splits = _split(collection.of(kept), held_out, near_copies(prints))
     taken = collection.of(
         item for item in collection.items if (item.key if item.role == "sound" else item.means) in splits
     )
     return Index(
         splits,
         len(kept),
+        sum(place == TEST for place in splits.values()),
         sum(place == HELD_OUT for place in splits.values()),
         len(recorded.keys() & splits.keys()),
         round(sum(item.seconds for item in kept), 1),
@@ -111,6 +125,17 @@ def digest_of(collection: Collection) -> str:
     """SHA-256 of what a collection contains, whatever its files are called; raises DataError."""
     contents = sorted(collection.content_key(item) for item in collection.items)
     return hashlib.sha256("".join(contents).encode()).hexdigest()
+
+
+def _split(collection: Collection, held_out: float, twins: Sequence[tuple[str, ...]]) -> dict[str, str]:
+    """The split of each sound: first what judges is set apart, then, of enough others, what chooses."""
+    judged = split_by_group(collection, held_out, twins)
+    splits = {item.key: TEST for item in judged.part(HELD_OUT).items}
+    rest = judged.part(TRAINING)
+    if len(rest.groups()) >= FEWEST_TO_CHOOSE:
+        # Groups are placed by what they contain, below `held_out` those that are gone.
+        rest = split_by_group(rest, held_out + (1.0 - held_out) * CHOOSING, twins)
+    return splits | {item.key: item.split for item in rest.items}
 
 
 def _heard(collection: Collection, item: Item) -> np.ndarray:

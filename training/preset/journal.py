@@ -14,7 +14,7 @@ from training.errors import RunError
 from training.preset.plan import STAGES, Plan, Stage
 from training.recipe_file import STAGES_FILE as FILE
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Stages:
@@ -42,7 +42,6 @@ class Stages:
             "done": {},
         }
         self.plan = Plan(minutes, self._kept["spent"])
-        self.fresh = kept is None
         self._write()
 
     def facts(self, stage: Stage) -> dict[str, Any] | None:
@@ -57,6 +56,10 @@ class Stages:
             notes[name] = make()
             self._write()
         return notes[name]
+
+    def noted(self, name: str) -> bool:
+        """Whether this run has decided that already; what lies there of something undecided is an older run's."""
+        return name in self._kept["notes"]
 
     def renote(self, name: str, value: Any) -> Any:
         """Another number in its place, which had to be changed."""

@@ -151,6 +151,13 @@ def judge(
     return found
 
 
+def loss_of_loudness(before: Performance, after: Performance) -> float:
+    """The larger loss of median loudness r, over the folder's gestures and the bank's."""
+    judged = Judgement("", "")
+    judged.weigh(before, after)
+    return judged.drop
+
+
 def sentence(judged: Mapping[str, Any]) -> str:
     """What a judgement comes to, in words for the person whose sounds they are."""
     closer: Mapping[str, bool | None] = judged["closer"]
@@ -211,6 +218,7 @@ __all__ = [
     "Performance",
     "heard_by",
     "judge",
+    "loss_of_loudness",
     "median_loudness",
     "perform",
     "sentence",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from training.base import open_base
-from training.data.collection import HELD_OUT, TRAINING, Collection
+from training.data.collection import HELD_OUT, TEST, TRAINING, Collection
 from training.data.formats import limited, read_collection
 from training.data.pieces import cut
 from training.errors import RecipeError
@@ -42,8 +43,8 @@ CLIP_SECONDS = {"house": 2.56, "audioldm": 5.12}
 PACE_EXAMPLES = 16
 """Examples by which the pace is measured."""
 
-HELD_OUT_EXAMPLES = 32
-"""Of held-out sounds, for the fixed bank that a run is judged by while it learns."""
+CHOOSING_EXAMPLES = 64
+"""Of sounds that choose: the fixed bank by which training and aiming tell their best."""
 
 SAFETY = 0.85
 """Of a stage's time that is filled with examples: machines slow down."""
@@ -102,6 +103,7 @@ class PresetMaker:
             found = index(whole, self.recipe.data.held_out, self.tell, self.progress.step)
         voices = f", {found.recorded} with a recorded imitation" if found.recorded else ""
         held = f"{found.held_out} held out to judge by" if found.held_out else "too few to hold any out"
+        held += f", {found.choosing} to choose by" if found.choosing else ""
         self.tell(f"{found.sounds} sounds, {found.seconds / 60:.1f} minutes{voices}; {held}.")
         self.stages.finish("index", found.plain())
         return found
@@ -110,7 +112,7 @@ class PresetMaker:
         """Encoded examples; what is in the cache is only looked up."""
         cache = self.folder / "cache"
         seconds = CLIP_SECONDS["audioldm" if self.is_audioldm else "house"]
-        whole = {split: collection.part(split) for split in (TRAINING, HELD_OUT)}
+        whole = {split: collection.part(split) for split in (TRAINING, HELD_OUT, TEST)}
         parts = {split: cut(part, cache, seconds) for split, part in whole.items() if part.items}
         learned = parts[TRAINING]
         there = self.base.header.parts.with_weights()
@@ -122,7 +124,7 @@ class PresetMaker:
             found = make(learned, count, workers, tell)
             if HELD_OUT not in parts:
                 return Examples(base, found, found.part(HELD_OUT), parts)
-            held = make(parts[HELD_OUT], min(self.recipe.gestures, HELD_OUT_EXAMPLES), 1, None)
+            held = make(parts[HELD_OUT], min(self.recipe.examples, CHOOSING_EXAMPLES), 1, None)
             return Examples(base, found, held, parts)
 
         done = self.stages.facts("examples")
@@ -138,7 +140,9 @@ class PresetMaker:
                 in_time = within(self.stages.plan.box("examples"), self.progress.named)
                 examples = both(count, self._workers(), in_time)
             except TimeUp as up:
-                count = self.stages.renote("examples", max(1, min(count, up.count - 4 * self._workers())))
+                # Voices come in the order of the examples; some of several workers may be ahead.
+                fewer = count - math.ceil(up.missing / self.recipe.voices) - 4 * self._workers()
+                count = self.stages.renote("examples", min(count, max(PACE_EXAMPLES, fewer)))
                 examples = both(count, self._workers(), self.progress.named)
         pieces = sum(item.role == "sound" for item in learned.items)
         if count < pieces:
@@ -169,6 +173,8 @@ class PresetMaker:
         with self.stages.working("train") as mark:
             aimed = self._aim(examples)
             mark()
+            # Whatever else lies there is an older run's: of other sounds, or told to begin anew.
+            fresh = not self.stages.noted("train")
             # What is planned first stays planned: a run that goes on ends where it would have ended.
             minutes = self.stages.note("train", lambda: max(0.1, self.stages.plan.box("train") / 60.0))
             told = denoiser_recipe(self.recipe, minutes)
@@ -182,7 +188,7 @@ class PresetMaker:
                 ),
                 told,
                 run,
-                self.stages.fresh and not (run / "recipe.yaml").exists(),
+                fresh,
             )
         if outcome.ended != "paused":
             facts = {"steps": outcome.steps, "best": dict(outcome.best), "aimed": aimed}
@@ -192,6 +198,8 @@ class PresetMaker:
     def _aim(self, examples: Examples) -> dict[str, Any] | None:
         """Aim the adapter, where the base has one of our kind; what came of it is kept."""
         adapter = examples.base.networks.get("adapter")
+        if not self.stages.noted("aim"):
+            (self.folder / "aim" / "adapter.safetensors").unlink(missing_ok=True)
         if not isinstance(adapter, Adapter):
             return None
 
@@ -271,6 +279,10 @@ class PresetMaker:
     def _check_name(self) -> None:
         """Refuse a name under which the preset would not be found, or would hide another."""
         name = self.recipe.name
+        if (self.place / name).resolve() == self.base.folder.resolve():
+            raise RecipeError(
+                f"The preset would replace its own base, {self.base.name}: give another --name."
+            )
         known = find_presets().get(name)
         if known is not None and known != (self.place / name).resolve():
             raise RecipeError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from training.data.spec import DataSpec
 from training.preset.plan import SHORTEST
@@ -18,7 +18,8 @@ class PresetRecipe(Recipe):
 
     method: lora trains small changes of attention and of what takes the condition in, full all of the UNet.
     budget.minutes: for everything, from reading the folder to writing the preset. examples: at most so many are
-    made; gestures: that it is judged by; listeners: beside the base's own and the fingerprint.
+    made, each imitated by so many voices; gestures: that it is judged by; listeners: beside the base's own and the
+    fingerprint. Its stages are one process's: there are no devices and nodes to choose.
     """
 
     command: Literal["preset"] = "preset"
@@ -39,6 +40,20 @@ class PresetRecipe(Recipe):
     listeners: tuple[str, ...] = ()
     allowed_loss: Share = 0.03
     shown: Annotated[int, Field(ge=0)] = 6
+
+    @model_validator(mode="after")
+    def _one_process(self) -> PresetRecipe:
+        if self.machine.devices not in ("auto", 1) or self.machine.nodes != 1:
+            raise ValueError("machine.devices and machine.nodes stay 1: a preset is made by one process")
+        return self
+
+    @model_validator(mode="after")
+    def _splits_by_group(self) -> PresetRecipe:
+        if self.data.split != "group":
+            raise ValueError(
+                "data.split stays group: a preset's sounds are split in three by what they contain"
+            )
+        return self
 
     @property
     def minutes(self) -> Positive:

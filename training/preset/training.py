@@ -25,7 +25,7 @@ def denoiser_recipe(recipe: PresetRecipe, minutes: float) -> VocalDMRecipe:
         average=recipe.average,
         budget=budget,
         optimiser=recipe.optimiser.model_copy(update={"rates": rates}),
-        machine=recipe.machine,
+        machine=recipe.machine.model_copy(update={"devices": 1}),
         keeping=recipe.keeping,
         data=recipe.data,
         base=recipe.base,

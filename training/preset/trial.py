@@ -1,11 +1,10 @@
-"""Trial: a trained run plays against its base, is brought back where it follows worse, and the page tells of it."""
+"""Trial: how much of a trained run is taken is chosen, it plays against its base, and the page tells of it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.data.collection import HELD_OUT, TRAINING, Collection
+from training.data.collection import HELD_OUT, TEST, TRAINING, Collection
 from training.export import Words, export
 from training.listeners import Listener, listener
 from training.part_files import PartFile, read_part
 from training.preset.choosing import SHARES, Choice, choose
-from training.preset.gestures import bank, of_folder, spread
-from training.preset.judge import Judgement, Performance, judge, perform
+from training.preset.gestures import BANK, bank, of_folder, spread
+from training.preset.judge import FEWEST, Performance, judge, perform
 from training.preset.progress import Progress
 from training.preset.recipe import PresetRecipe
 from training.report.preset_page import preset_page
@@ -28,13 +27,13 @@ from vocaldm_live.engine.engine import Engine
 from vocaldm_live.errors import PresetError
 from vocaldm_live.sound.audio import Sound
 
-WEAKER = (1.0, 0.6, 0.3)
-"""Of what was chosen, tried until it follows well enough."""
-
 FEWEST_GESTURES = 6
 REFERENCE_PIECES = 192
 PAGE_SECONDS = 12.0
 """For the pictures of the page."""
+
+CANDIDATES = 5
+"""That play to choose by, the base among them; each costs a start of its engine beside its clips."""
 
 
 class Trial:
@@ -51,36 +50,28 @@ class Trial:
         recipe, begun = self.recipe, time.monotonic()
         ears = self._listeners()
         base = Engine(self.base, "auto")
-        judged_by = pieces.get(HELD_OUT) or pieces[TRAINING]
+        judged_by = pieces.get(TEST) or pieces[TRAINING]
         first = list(of_folder(judged_by, min(2, recipe.gestures), recipe.seed))
         # The first clip is slower than the others: it is not counted.
         perform("warming up", base, first[:1], (), 0)
         timed = time.monotonic()
         perform("warming up", base, first[-1:], (), 0)
-        pace = 2.0 * (time.monotonic() - timed) + 0.6 * (timed - begun) / 4
-        count, banked = self._counts(seconds - (time.monotonic() - begun), pace)
-        gestures = list(of_folder(judged_by, count, recipe.seed))
-        common = list(islice(bank(banked), banked))
+        pace = time.monotonic() - timed
+        left = seconds - (time.monotonic() - begun) - CANDIDATES * (timed - begun)
+        count, banked = self._counts(left, pace)
         reference = self._reference(pieces)
-        choice = self._choice(ears, reference, pieces, base, max(FEWEST_GESTURES, count // 2))
+        now = self._choice(ears, reference, pieces, base, max(FEWEST_GESTURES, count // 2), banked // 2)
+        new = self._candidate(now)
+        gestures = list(of_folder(judged_by, count, recipe.seed))
+        common = list(bank(banked))
         before = perform(self.base.name, base, gestures, common, recipe.seed, self.progress.named)
-        for weaker in WEAKER:
-            now = choice.weaker(weaker)
-            new = self._candidate(now)
-            after = perform(recipe.name, new, gestures, common, recipe.seed, self.progress.named)
-            drop = loss_of_loudness(before, after)
-            if drop <= recipe.allowed_loss:
-                break
-            self.progress.tell(
-                f"With {weaker:.0%} of what was learned, {recipe.name} follows worse than {self.base.name} "
-                f"(median loudness r -{drop:.3f})."
-            )
+        after = perform(recipe.name, new, gestures, common, recipe.seed, self.progress.named)
         resynthesis = [new.resynthesise(one.imitated) for one in gestures]
         found = judge(ears, reference, gestures, before, after, resynthesis, self.progress.named)
         found.unet = now.unet if self._has("unet") else 0.0
         found.adapter = now.adapter if self._has("adapter") else 0.0
         found.guidance = self._guidance(now)
-        found.held_out = HELD_OUT in pieces
+        found.held_out = TEST in pieces
         plain = found.plain()
         title = f"{recipe.name}, made from {said_name(recipe)}"
         page = self.folder / "report" / "index.html"
@@ -90,9 +81,11 @@ class Trial:
     # Inside -------------------------------------------------------------------------------------------------
 
     def _counts(self, seconds: float, pace: float) -> tuple[int, int]:
-        """How many gestures of the folder and of the bank fit, three to one."""
-        fit = int(max(0.0, seconds - PAGE_SECONDS) / max(pace, 0.05))
-        count = min(self.recipe.gestures, max(FEWEST_GESTURES, round(0.75 * fit)))
+        """How many gestures of the folder and of the bank fit, three to one; `pace`: seconds of a clip."""
+        # Base and preset play all of them, the candidates half of them.
+        each = (2.0 + CANDIDATES / 2.0) * 4.0 / 3.0 * max(pace, 0.01)
+        fit = int(max(0.0, seconds - PAGE_SECONDS) / each)
+        count = min(self.recipe.gestures, max(FEWEST_GESTURES, fit))
         return count, max(min(4, self.recipe.bank), min(self.recipe.bank, count // 3))
 
     def _listeners(self) -> list[Listener]:
@@ -102,9 +95,15 @@ class Trial:
         return [listener(name) for name in (*names, "fingerprint", *self.recipe.listeners)]
 
     def _reference(self, pieces: Mapping[str, Collection]) -> list[Sound]:
-        """The folder's sounds, as many as a distance needs, of as many files as there are."""
+        """The folder's sounds, as many as a distance needs, of as many files as there are, but for those that judge.
+
+        Were those among them, the anchors would be held against themselves.
+        """
         found = []
-        for collection in pieces.values():
+        for split in (TRAINING, HELD_OUT):
+            collection = pieces.get(split)
+            if collection is None:
+                continue
             items = spread([item for item in collection.items if item.role == "sound"])
             found += [collection.read(item) for item in items[:REFERENCE_PIECES]]
         return found
@@ -116,14 +115,19 @@ class Trial:
         pieces: Mapping[str, Collection],
         base: Engine,
         count: int,
+        banked: int,
     ) -> Choice:
+        """By sounds that are neither learned from nor judged by, where there are enough of them."""
         seed = self.recipe.seed + 1
-        gestures = list(of_folder(pieces[TRAINING], count, seed))
-        before = perform(self.base.name, base, gestures, (), seed, self.progress.named)
+        chosen_by = pieces.get(HELD_OUT)
+        if chosen_by is None or len(chosen_by.groups()) < FEWEST:
+            chosen_by = pieces[TRAINING]
+        gestures, common = list(of_folder(chosen_by, count, seed)), list(bank(banked, BANK))
+        before = perform(self.base.name, base, gestures, common, seed, self.progress.named)
 
         def play(choice: Choice) -> Performance:
             name = f"{self.recipe.name}, to choose by"
-            return perform(name, self._candidate(choice), gestures, (), seed, self.progress.named)
+            return perform(name, self._candidate(choice), gestures, common, seed, self.progress.named)
 
         shares = (*SHARES, 0.0) if self._has("adapter") else SHARES
         allowed, tell = self.recipe.allowed_loss, self.progress.tell
@@ -184,13 +188,6 @@ def parts_of(base: Preset, folder: Path, choice: Choice) -> dict[str, PartFile]:
     if not found:
         raise PresetError(f"{folder} holds no trained weights; train it again with --fresh.")
     return found
-
-
-def loss_of_loudness(before: Performance, after: Performance) -> float:
-    """The larger loss of median loudness r, of the folder's gestures and the bank's."""
-    judged = Judgement("", "")
-    judged.weigh(before, after)
-    return judged.drop
 
 
 def said_name(recipe: PresetRecipe) -> str:

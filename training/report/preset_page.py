@@ -61,12 +61,13 @@ def preset_page(
 
 def _table(page: Page, judged: Mapping[str, Any]) -> None:
     page.heading("How close to the folder's sounds")
+    apart = "but for those that are imitated here" if judged["held_out"] else "those that are imitated here among them"
     page.text(
-        "KAD by each listener, with its 95 % interval: the distance between a set and the folder's sounds, lower is "
-        "closer, about 0 for sounds of the folder itself. The last line is new minus base on the same gestures, its "
-        "interval by bootstrap over sounds: the new preset is closer where all of it is below 0. The listener ours is "
-        "the base's own encoder, which also tells the preset what to make, so it judges kindly; fingerprint has "
-        "learned nothing."
+        f"KAD by each listener, with its 95 % interval: the distance between a set and the folder's sounds, {apart}; "
+        "lower is closer, about 0 for sounds of the folder itself. The last line is new minus base on the same "
+        "gestures, its interval by bootstrap over sounds: the new preset is closer where all of it is below 0. The "
+        "listener ours is the base's own encoder, which also tells the preset what to make, so it judges kindly; "
+        "fingerprint has learned nothing."
     )
     rows = judged["rows"]
     listeners = list(dict.fromkeys(name for row in rows.values() for name in row if name != "following"))
@@ -105,7 +106,7 @@ def _following(page: Page, judged: Mapping[str, Any]) -> None:
         page.text(f"On {what}: {one['base']:.3f} before, {one['new']:.3f} now.")
     page.text(
         f"Of what the UNet learned {judged['unet']:.0%} are in it, of what the adapter learned "
-        f"{judged['adapter']:.0%}: chosen by clips of training sounds, never by those that judge here."
+        f"{judged['adapter']:.0%}: chosen by clips of other sounds than those that judge here."
         + ("" if judged["guidance"] is None else f" Its guidance is {judged['guidance']:g} unless told.")
     )
 
