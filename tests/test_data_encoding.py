@@ -166,6 +166,26 @@ def test_nothing_is_encoded_twice(
     assert run("latent", "sketch").digest() != first.digest() and len(calls.given) == 1
 
 
+def test_what_a_power_cut_damaged_is_encoded_again(
+    presets: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache = sounds(tmp_path / "sounds"), tmp_path / "cache"
+    base = base_of(presets["house"], ("latent", "sketch"))
+
+    def run() -> Encoded:
+        return encode(read_collection(str(folder)), base, ("latent", "sketch"), cache)
+
+    before = [run().latent(i) for i in range(3)]
+    calls = Counter(monkeypatch, Features, "of")
+    for path in cache.glob("*.records"):
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    again = run()
+    assert 0 < len(calls.given) <= 3
+    assert all(torch.equal(again.latent(i), before[i]) for i in range(3))
+    assert all(np.isfinite(again.sketch(i)).all() for i in range(3))
+
+
 def test_other_weights_make_other_numbers(presets: dict[str, Path], tmp_path: Path) -> None:
     folder = sounds(tmp_path / "sounds", 1)
     base = base_of(presets["house"], ("latent",))
