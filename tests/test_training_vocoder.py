@@ -90,10 +90,12 @@ def test_it_is_judged_by_what_the_run_held_out(
 
     monkeypatch.setattr("training.sounds.held_out_of", counted)
     given = ["judge-vocoder", str(trained), "--json"]
-    for more in ([], ["--sounds", str(sounds), "--held-out", "content", "--share", "0.2"]):
+    content = ["--sounds", str(sounds), "--held-out", "content"]
+    for more in ([], content, [*content, "--share", "0.2"]):
         assert main([*given, *more]) == 0
         assert json.loads(capsys.readouterr().out)["sounds"] == len(kept)
         assert heard[-1].names == kept.names
+    assert main([*given, *content, "--share", "0.6"]) == 0 and len(heard[-1]) > len(kept)
     other = tmp_path / "other"
     shutil.copytree(trained, other)
     recipe = yaml.safe_load((other / "recipe.yaml").read_text())

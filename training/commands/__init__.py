@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SplitOption = Annotated[
     str,
     typer.Option(
-        "--split", metavar="HOW", help="group, or given: as the data say; as the run's recipe has it."
+        "--split", metavar="HOW", help="group, or given: as the data say. As the run's recipe has it."
     ),
 ]
 

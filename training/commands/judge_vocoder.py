@@ -37,9 +37,10 @@ def judge_vocoder(
         ),
     ] = None,
     share: Annotated[
-        float, typer.Option(min=0.0, max=0.99, help="With content: that the run held out, of --sounds.")
-    ] = 0.1,
-    split: SplitOption = "group",
+        float | None,
+        typer.Option(min=0.0, max=0.99, help="With content: of --sounds. None: a run's, or 0.1."),
+    ] = None,
+    split: SplitOption = "",
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many, evenly.")] = None,
     iterations: Annotated[int, typer.Option(min=1, metavar="N", help="Of Griffin-Lim.")] = 32,
     as_json: JsonOption = False,
@@ -54,7 +55,13 @@ def judge_vocoder(
 
     if held_out not in (None, "name", "content", "all"):
         raise RequestError(f"--held-out is {held_out!r}: choose name, content or all.")
-    data, by = _of_runs(vocoders) if sounds is None else (data_of(sounds, "auto", share, split), "name")
+    if sounds is None:
+        data, by = _only(_of_runs(vocoders))
+    else:
+        data, by = data_of(sounds, "auto", 0.1 if share is None else share, split or "group"), "name"
+        if held_out == "content" and share is None and not split:
+            own = [one for one in _of_runs(vocoders) if _place(one[0].source) == _place(sounds)]
+            data, by = _only(own) if own else (data, by)
     choices = [resolve_vocoder(name) for name in vocoders]
     mels = [choice.geometry for choice in choices if choice.geometry is not None]
     if not mels:
@@ -81,17 +88,33 @@ def judge_vocoder(
         print(table(["", *FIGURES.values()], rows), file=results)
 
 
-def _of_runs(vocoders: Sequence[str]) -> tuple[DataSpec, str]:
-    """The data of the runs among the vocoders, and by what these hold sounds out; raises RequestError."""
+def _of_runs(vocoders: Sequence[str]) -> list[tuple[DataSpec, str]]:
+    """The data of each of these that is a run, and by what it holds sounds out; raises RecipeError."""
     from training.recipe_file import read_recipe, recipe_of_run
     from training.trainers.vocoder import VocoderRecipe
+    from vocaldm_live.checkpoints.vocoders import VOCODER_FILE
 
-    saved = [path for name in vocoders if (path := recipe_of_run(Path(name).expanduser())) is not None]
-    told = [
-        (recipe.data, recipe.held_out_by) for recipe in (read_recipe(path, VocoderRecipe) for path in saved)
-    ]
-    if not told:
+    found: list[tuple[DataSpec, str]] = []
+    for name in vocoders:
+        path = recipe_of_run(Path(name).expanduser())
+        if path is not None and (path.parent / VOCODER_FILE).is_file():
+            recipe = read_recipe(path, VocoderRecipe)
+            found.append((recipe.data, recipe.held_out_by))
+    return found
+
+
+def _only(runs: Sequence[tuple[DataSpec, str]]) -> tuple[DataSpec, str]:
+    """What all of the runs hold out; raises RequestError where they differ or there are none."""
+    if not runs:
         raise RequestError("None of these vocoders is a run that says its sounds: name some with --sounds.")
-    if any(one != told[0] for one in told):
-        raise RequestError("These runs did not hold out the same sounds: name some with --sounds.")
-    return told[0]
+    if any(one != runs[0] for one in runs):
+        raise RequestError(
+            "These runs did not hold out the same sounds: name some with --sounds and --share."
+        )
+    return runs[0]
+
+
+def _place(source: str) -> str:
+    """A source, whichever way a folder is named."""
+    path = Path(source).expanduser()
+    return str(path.resolve()) if path.exists() else source
