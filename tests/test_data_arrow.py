@@ -13,6 +13,7 @@ from data_sets import burst, put
 from parts import package
 from PIL import Image
 
+from training.data import mel_images
 from training.data.convert import convert
 from training.data.formats import open_collection, read_collection
 from training.data.mel_images import SAMPLE_RATE, mel_image
@@ -83,9 +84,12 @@ def test_mels_of_bigvgan(datasets: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.stack([found.mel(item) for item in found.items]), mels[:, 0])
 
 
-def sounds(datasets: Any, numbers: range) -> Any:
+def sounds(datasets: Any, numbers: range, named_from: int | None = None) -> Any:
+    first = numbers.start if named_from is None else named_from
     rows = {
-        "audio": [{"bytes": wav(number), "path": f"{number}.wav"} for number in numbers],
+        "audio": [
+            {"bytes": wav(number), "path": f"{at}.wav"} for at, number in enumerate(numbers, start=first)
+        ],
         "label": [number % 2 for number in numbers],
         "caption": [f"sound {number}" for number in numbers],
     }
@@ -113,6 +117,46 @@ def test_sounds_in_arrow_files(datasets: Any, tmp_path: Path) -> None:
     assert_sounds(found, 4)
     with pytest.raises(DataError, match="no mel images"):
         found.mel(found.items[0])
+
+
+def test_names_that_begin_again_are_no_groups(datasets: Any, tmp_path: Path) -> None:
+    parts = {"train": sounds(datasets, range(6)), "test": sounds(datasets, range(6, 9))}
+    for column in ("id", "path", None):  # None: the file's own name, in folders that are not told
+        named = {
+            split: part if column is None else part.add_column(column, list(range(len(part))))
+            for split, part in parts.items()
+        }
+        place = tmp_path / f"by {column}"
+        if column is None:
+            named["test"] = sounds(datasets, range(6, 9), named_from=0)
+        datasets.DatasetDict(named).save_to_disk(place)
+        found = open_collection(DataSpec(source=str(place), split="given"), pytest.fail)
+        assert len({item.key for item in found.items}) == len(found.groups()) == 9
+        assert len(found.part("train").items) == 6 and len(found.part("test").items) == 3
+        found = open_collection(DataSpec(source=str(place), held_out=0.3), pytest.fail)
+        assert {item.split for item in found.items} == {"train", "validation"}
+
+
+def test_rows_that_hold_nothing_are_left_out(datasets: Any, tmp_path: Path) -> None:
+    mels = [np.ones((4, 5 + number)).tolist() for number in range(5)]
+    mels[1][2] = [1.0]
+    datasets.Dataset.from_dict({"mel": mels}).save_to_disk(tmp_path / "train")
+    found = read_collection(str(tmp_path / "train"))
+    for read in (found.mel, found.content_key):
+        with pytest.raises(DataError, match="train/000001 of train is no mel image: make"):
+            read(found.items[1])
+    said: list[str] = []
+    opened = open_collection(DataSpec(source=str(tmp_path / "train")), said.append)
+    assert len(opened.items) == 4 and len(said) == 1 and "train/000001" in said[0]
+
+    made = sounds(datasets, range(4)).cast_column("audio", datasets.Audio(decode=False)).to_dict()
+    made["audio"][0] = {"bytes": None, "path": None}
+    made["audio"][1] = None
+    del said[:]
+    datasets.Dataset.from_dict(made).save_to_disk(tmp_path / "sounds")
+    opened = open_collection(DataSpec(source=str(tmp_path / "sounds")), said.append)
+    assert len(opened.items) == 2 and len(said) == 2
+    assert all("is empty: make the set again." in sentence for sentence in said)
 
 
 def test_a_set_of_the_hub_is_read_without_decoding(datasets: Any, tmp_path: Path, monkeypatch: Any) -> None:
@@ -184,6 +228,43 @@ def test_mel_images_that_we_write_are_read_by_datasets(datasets: Any, tmp_path: 
     found = read_collection(str(tmp_path / "set"))
     assert [item.split for item in found.items] == ["test", "train", "train"]
     assert found.mel(found.items[0]).shape == (256, 256)
+
+
+def test_a_split_that_is_there_is_kept_and_others_have_names_of_their_own(
+    datasets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for split in ("train", "test"):
+        for number in range(2):
+            put(tmp_path / "in" / split / f"{number}.wav", burst(number + 5 * (split == "test")))
+    put(tmp_path / "in" / "train" / "silent.wav", np.zeros(4000, np.float32))
+    made: list[int] = []
+    real = mel_images.mel_image
+    monkeypatch.setattr(mel_images, "mel_image", lambda part: made.append(len(part)) or real(part))
+
+    def run() -> tuple[int, int, list[tuple[int, int]]]:
+        del made[:]
+        told: list[tuple[int, int]] = []
+        done = convert(
+            str(tmp_path / "in"), tmp_path / "set", "mel-images", progress=lambda *now: told.append(now)
+        )
+        assert len(done.left_out) == 1 and "train/silent.wav" in done.left_out[0]
+        return done.written, len(made), told
+
+    def prints() -> dict[str, str]:
+        loaded = datasets.load_from_disk(str(tmp_path / "set"))
+        return {split: part._fingerprint for split, part in loaded.items()}
+
+    assert run() == (4, 4, [(1, 5), (2, 5), (3, 5), (4, 5)])
+    first = prints()
+    assert run()[:2] == (4, 0) and prints() == first
+    put(tmp_path / "in" / "test" / "1.wav", burst(9))
+    assert run()[:2] == (4, 2)
+    second = prints()
+    assert second["train"] == first["train"] and second["test"] != first["test"]
+    # What a run that was stopped left: the one split whole, the other torn.
+    (tmp_path / "set" / "train" / "data-00000-of-00001.arrow").write_bytes(b"torn")
+    (tmp_path / "set" / "dataset_dict.json").unlink()
+    assert run()[:2] == (4, 2) and prints() == second
 
 
 def test_splits_that_datasets_would_call_alike_stay_apart(datasets: Any, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from disks import small_disk
 from training.cli import main
 from training.data.collection import Collection, content_key
 from training.data.convert import convert
-from training.data.copying import safe_name
-from training.data.formats import read_collection
+from training.data.copying import Copies, safe_name
+from training.data.formats import known, read_collection
 from training.errors import DataError, RecipeError
 
 
@@ -160,6 +160,43 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         said = capsys.readouterr()
         assert said.err.count("\n") == 1 and said.err.endswith(".\n")
     assert main(["convert", str(tmp_path / "in"), str(tmp_path / "in" / "out"), "--to", "table"]) == 2
+
+
+def test_nothing_is_written_over_what_is_read(tmp_path: Path) -> None:
+    put(tmp_path / "birds" / "a.wav", 1)
+    table = tmp_path / "birds" / "sounds.csv"
+    table.write_text("path,caption,mine\na.wav,a tit,dear\n")
+    root = audioldm(tmp_path / "x") / "data" / "dataset" / "metadata" / "dataset_root.json"
+    put(tmp_path / "deep" / "dog" / "dog" / "a.wav", 1)
+    other = tmp_path / "lists" / "of.csv"
+    other.parent.mkdir()
+    other.write_text("path\n../birds/a.wav\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    for source, target, to in (
+        (table, tmp_path / "birds", "table"),
+        (table, tmp_path, "folders"),
+        (root, tmp_path / "x" / "data" / "dataset", "audioldm"),
+        (tmp_path / "deep" / "dog", tmp_path / "deep", "folders"),
+        (other, tmp_path / "birds", "table"),
+    ):
+        with pytest.raises(RecipeError, match="give a folder elsewhere"):
+            convert(str(source), target, to)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert convert(str(table), tmp_path / "birds" / "out", "table").written == 1
+    assert convert(str(other), tmp_path / "lists" / "out", "audioldm").written == 1
+
+
+@pytest.mark.parametrize("to", ["vimsketch", "folders", "qvim-dev"])
+def test_an_imitation_of_a_sound_that_was_not_written_is_left_out(tmp_path: Path, to: str) -> None:
+    vimsketch(tmp_path / "in")
+    found = read_collection(str(tmp_path / "in"))
+    (tmp_path / "in" / "references" / "002_002-wind_whistling-everyday.wav").unlink()
+    copies = Copies(found, tmp_path / "out")
+    known(to).write(found, copies)
+    assert len(copies.written) == 5 and len(copies.left_out) == 2
+    assert "means no sound" in copies.left_out[1] and "wind" in copies.left_out[1]
+    there = read_collection(str(tmp_path / "out"), to)
+    assert len(there.items) == 5 and len(there.pairs()) == 3
 
 
 def test_mel_images_make_no_sounds(tmp_path: Path) -> None:

@@ -19,13 +19,16 @@ from tiny import assert_sentence, make_tiny_preset
 from tiny_audioldm import make_tiny_audioldm
 
 from training.base import Base, open_base
+from training.cli import main
+from training.cluster.encode import Counted
 from training.data import features as made
 from training.data.collection import Collection
 from training.data.encoding import Encoded, encode
 from training.data.features import Features, parts_for, sound_mel
-from training.data.formats import read_collection
+from training.data.formats import open_collection, read_collection
 from training.data.masks import crop_or_pad
 from training.data.pieces import cut
+from training.data.spec import DataSpec
 from training.draws import Draws
 from training.errors import DataError, RecipeError
 from vocaldm_live.checkpoints.preset import read_preset
@@ -164,6 +167,48 @@ def test_nothing_is_encoded_twice(
     assert len(calls.given) == 3
     put(folder / "new.wav", 9)
     assert run("latent", "sketch").digest() != first.digest() and len(calls.given) == 1
+
+
+def test_what_a_power_cut_damaged_is_encoded_again(
+    presets: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, cache = sounds(tmp_path / "sounds"), tmp_path / "cache"
+    base = base_of(presets["house"], ("latent", "sketch"))
+
+    def run() -> Encoded:
+        return encode(read_collection(str(folder)), base, ("latent", "sketch"), cache)
+
+    before = [run().latent(i) for i in range(3)]
+    calls = Counter(monkeypatch, Features, "of")
+    for path in cache.glob("*.records"):
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    again = run()
+    assert 0 < len(calls.given) <= 3
+    assert all(torch.equal(again.latent(i), before[i]) for i in range(3))
+    assert all(np.isfinite(again.sketch(i)).all() for i in range(3))
+
+
+def test_the_command_takes_the_data_as_a_recipe_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for split, numbers in (("train", range(6)), ("test", range(6, 8))):
+        for number in numbers:
+            put(tmp_path / "sounds" / split / f"{number}.wav", number)
+    taken: list[Collection] = []
+    monkeypatch.setattr("training.cluster.encode.fitting_base", lambda preset: None)
+    monkeypatch.setattr(
+        "training.cluster.encode.encode_all",
+        lambda collection, *more: taken.append(collection) or Counted(1, 0, ()),
+    )
+    given = ["encode", str(tmp_path / "sounds"), "--cache", str(tmp_path), "--workers", "1"]
+    for more, told in (
+        (["--split", "given", "--limit", "4"], {"split": "given", "limit": 4}),
+        (["--held-out", "0.5"], {"held_out": 0.5}),
+        ([], {}),
+    ):
+        assert main([*given, *more]) == 0
+        spec = DataSpec(source=str(tmp_path / "sounds"), **told)  # type: ignore[arg-type]
+        assert taken[-1].items == open_collection(spec, pytest.fail).items
+    assert main([*given, "--split", "halves"]) == 2
 
 
 def test_other_weights_make_other_numbers(presets: dict[str, Path], tmp_path: Path) -> None:

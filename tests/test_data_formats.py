@@ -217,3 +217,24 @@ def test_a_recipe_opens_its_data(tmp_path: Path) -> None:
 def test_a_recipe_cannot_ask_for_nonsense(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         DataSpec(**{"source": "x", **wrong})  # type: ignore[arg-type]
+
+
+def test_sets_whose_folders_have_one_name_stay_apart(tmp_path: Path) -> None:
+    paths = {}
+    for at, (name, split) in enumerate((("clotho", "train"), ("fsd", "test"), ("more", "val"))):
+        put(tmp_path / name / "audio" / "1.wav", at)
+        listed = tmp_path / "metadata" / f"{name}.json"
+        listed.parent.mkdir(exist_ok=True)
+        listed.write_text(json.dumps({"data": [{"wav": "1.wav", "caption": name}]}))
+        paths[name] = {split: f"metadata/{name}.json"}
+    (tmp_path / "more" / "audio").rename(tmp_path / "more" / "sounds")
+    roots = {"clotho": "clotho/audio", "fsd": str(tmp_path / "fsd" / "audio"), "more": "more/sounds"}
+    root = {**roots, "metadata": {"path": paths}}
+    (tmp_path / "metadata" / "dataset_root.json").write_text(json.dumps(root))
+    found = open_collection(DataSpec(source=str(tmp_path), split="given"), pytest.fail)
+    assert {item.key: item.captions for item in found.items} == {
+        "clotho/audio/1.wav": ("clotho",),
+        "fsd/audio/1.wav": ("fsd",),
+        "sounds/1.wav": ("more",),
+    }
+    assert len(found.groups()) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from data_sets import put, vimsketch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.collection import Collection, content_key
+from training import sounds as heard
+from training.data import formats
+from training.data.collection import Collection, Files, Item, content_key
 from training.data.formats import open_collection, read_collection
 from training.data.spec import DataSpec
 from training.data.split import held_out, refuse_leaks, split_by_group
 from training.errors import DataError
+from training.preset.index import index
 
 
 def sides(collection: Collection) -> dict[str, str]:
@@ -48,6 +52,79 @@ def test_imitations_go_where_their_sound_goes(tmp_path: Path) -> None:
     found = split_by_group(read_collection(str(vimsketch(tmp_path))), 0.5)
     assert len(found.pairs()) == 4
     assert all(imitation.split == reference.split for imitation, reference in found.pairs())
+
+
+def test_a_table_whose_imitations_name_no_group_keeps_pairs_together(tmp_path: Path) -> None:
+    lines = ["path,role,group,means"]
+    for number in range(12):
+        put(tmp_path / f"s{number}.wav", number)
+        put(tmp_path / f"v{number}.wav", 100 + number)
+        lines += [f"v{number}.wav,imitation,,s{number}.wav", f"s{number}.wav,sound,kind {number % 6},"]
+    (tmp_path / "sounds.csv").write_text("\n".join(lines))
+    found = read_collection(str(tmp_path))
+    assert len(found.groups()) == 6
+    # Whatever a reader says of groups: who imitates a sound is on its side.
+    for one in (found, found.of(replace(item, group=item.key) for item in found.items)):
+        split = split_by_group(one, 0.5)
+        assert {item.split for item in split.items} == {"train", "validation"} and len(split.pairs()) == 12
+        assert all(imitation.split == sound.split for imitation, sound in split.pairs())
+
+
+class Unreadable(Files):
+    """Files of which some cannot be read."""
+
+    def content(self, item: Item) -> bytes:
+        if item.key.startswith("bad"):
+            raise DataError(f"{item.key} cannot be read (Permission denied): check the disk.")
+        return super().content(item)
+
+
+def test_one_unreadable_file_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        put(tmp_path / f"{number}.wav", number)
+        put(tmp_path / f"{number}_imitation.wav", 10 + number)
+    put(tmp_path / "bad.wav", 20)
+    put(tmp_path / "bad_imitation.wav", 21)
+    os.rename(tmp_path / "bad_imitation.wav", tmp_path / "imitation of bad_imitation.wav")
+    read = formats.read_collection
+
+    def here(source: str, name: str = "auto") -> Collection:
+        found = replace(read(source, name), medium=Unreadable())
+        means = {"imitation of bad_imitation.wav": "bad.wav"}
+        return found.of(replace(item, means=means.get(item.key, item.means)) for item in found.items)
+
+    monkeypatch.setattr(formats, "read_collection", here)
+    monkeypatch.setattr(heard, "read_collection", here)
+    said: list[str] = []
+    found = open_collection(DataSpec(source=str(tmp_path), held_out=0.4), said.append)
+    assert len(said) == 1 and said[0].startswith("bad.wav cannot be read") and found.problems == tuple(said)
+    assert len(found.items) == 13 and len(found.pairs()) == 6
+    assert [item.means for item in found.items if item.key.startswith("imitation of")] == [None]
+    for way in ("content", "name"):
+        del said[:]
+        monkeypatch.setattr(heard, "held_out", lambda key: key < "3")
+        spec = DataSpec(source=str(tmp_path), held_out=0.4)
+        parts = heard.read_sounds(spec, 16000, tmp_path / "cache" / way, said.append, way)  # type: ignore[arg-type]
+        assert sum(map(len, parts)) == 6 and len(said) == 1
+    everything = here(str(tmp_path))
+    with pytest.raises(DataError, match="Nothing of .* can be read"):
+        split_by_group(everything.of(item for item in everything.items if item.key == "bad.wav"), 0.5)
+
+
+def test_a_preset_leaves_out_a_recording_that_cannot_be_read(tmp_path: Path) -> None:
+    for number in range(6):
+        put(tmp_path / f"{number}.wav", number)
+    put(tmp_path / "bad_imitation.wav", 20)
+    put(tmp_path / "0_imitation.wav", 21)
+    found = replace(read_collection(str(tmp_path)), medium=Unreadable())
+    found = found.of(
+        replace(item, means="1.wav") if item.key.startswith("bad") else item for item in found.items
+    )
+    said: list[str] = []
+    indexed = index(found, 0.4, said.append)
+    assert len(said) == 1 and said[0].startswith("bad_imitation.wav cannot be read")
+    assert indexed.sounds == 6 and indexed.recorded == 1
+    assert len(indexed.taken(found).items) == 7
 
 
 def test_twins_that_a_check_found_stay_together(tmp_path: Path) -> None:

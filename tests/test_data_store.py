@@ -143,6 +143,7 @@ def test_bytes_that_never_reached_the_disk_are_no_array(tmp_path: Path) -> None:
     data = records.read_bytes()
     records.write_bytes(data[:200] + b"\xff" + data[201:-16])
     fresh = Store(tmp_path, "latent", "m")
+    assert [str(number) in fresh for number in range(3)] == [False, True, False]
     assert [fresh.get(str(number)) is not None for number in range(3)] == [False, True, False]
     fresh.put("2", np.full((3, 40), 2.0))
     assert right(fresh, 2)

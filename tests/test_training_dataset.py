@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,8 +159,52 @@ def test_finished_shards_are_kept(tmp_path: Path, counting: Counting) -> None:
     list(make_dataset(None, tmp_path, 4, SEED, 0.3, False, 1))
     assert counting.made == [0, 1, 2, 3], "the first shard must not be made again"
     assert (tmp_path / "shard-00000.npz").read_bytes() == first
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["shard-00000.npz", "shard-00001.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "shard-00000.npz",
+        "shard-00001.npz",
+        "shards.json",
+    ]
     assert len(read_dataset(tmp_path)) == 4
+
+
+def test_shards_of_another_make_are_refused(
+    tmp_path: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [real_sound(), replace(real_sound(0.5, "held.wav"), held_out=True)]
+    monkeypatch.setattr(dataset_module, "read_library", lambda folder: (found, []))
+    out, sounds = tmp_path / "set", tmp_path / "sounds"
+    list(make_dataset(sounds, out, 2, SEED, 0.3, False, 1))
+    for given, what in (
+        ((sounds, out, 4, SEED + 1, 0.3, False), "another seed"),
+        ((sounds, out, 4, SEED, 0.4, False), "another share"),
+        ((sounds, out, 4, SEED, 0.3, True), "another side"),
+        ((None, out, 4, SEED, 0.3, False), "another choice of sounds"),
+    ):
+        with pytest.raises(DataError, match=what) as caught:
+            list(make_dataset(*given, 1))
+        assert_sentence(str(caught.value))
+    assert counting.made == [0, 1]
+    list(make_dataset(sounds, out, 4, SEED, 0.3, False, 1))
+    assert counting.made == [0, 1, 2, 3]
+    found[0] = real_sound(0.7)
+    with pytest.raises(DataError, match="another choice of sounds"):
+        list(make_dataset(sounds, out, 4, SEED, 0.3, False, 1))
+    for said in ("{torn", "[]"):
+        (out / "shards.json").write_text(said)
+        with pytest.raises(DataError, match=r"shards\.json does not say") as caught:
+            list(make_dataset(sounds, out, 4, SEED, 0.3, False, 1))
+        assert_sentence(str(caught.value))
+
+
+def test_sounds_that_are_all_on_the_other_side_are_refused(
+    tmp_path: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_module, "read_library", lambda folder: ([real_sound()], []))
+    with pytest.raises(DataError, match="none of them held out") as caught:
+        list(make_dataset(tmp_path, tmp_path / "set", 2, SEED, 0.3, True, 1))
+    assert_sentence(str(caught.value))
+    list(make_dataset(tmp_path, tmp_path / "set", 2, SEED, 0.0, True, 1))
+    assert counting.made == [0, 1]
 
 
 def test_no_more_than_the_limit_is_read(tmp_path: Path, counting: Counting) -> None:

@@ -16,7 +16,7 @@ from tiny_audioldm import make_tiny_audioldm
 
 from training.cli import main
 from training.errors import DataError
-from training.orders import Order, read_orders
+from training.orders import Order, read_orders, take_names
 from vocaldm_live.sound.audio import read_sound
 
 
@@ -93,6 +93,27 @@ def test_clips_are_made_once_and_again_where_something_changed(
     (out / "1.wav").unlink()
     (out / "0.json").write_text("{torn")
     assert run("--seed", "4", "--steps", "3") == "2 clips made"
+
+
+def test_a_take_never_has_another_orders_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    orders = [Order(name) for name in ("kick", "Kick_2", "kick_2-2", "kick_3_2", "kick_3")]
+    names = take_names(orders, 3)
+    assert names[0] == ("kick", "kick_2-3", "kick_3-2") and names[1] == ("Kick_2", "Kick_2_2", "Kick_2_3")
+    assert len({name.casefold() for row in names for name in row}) == 15
+    assert [row[:2] for row in names] == take_names(orders, 2), "more takes change no name"
+
+    preset = make_tiny_preset(tmp_path / "presets")
+    for number, name in enumerate(("kick", "kick_2")):
+        put(tmp_path / "in" / f"{name}.wav", burst(number, 0.3, 48000), 48000)
+    given = ["render", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--preset", str(preset)]
+    for made in (4, 0):
+        assert main([*given, "--takes", "2", "--workers", "1"]) == 0
+        assert capsys.readouterr().out.startswith(f"{made} clips made")
+    told = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").glob("*.json")}
+    assert set(told) == {"kick", "kick_2", "kick_2-2", "kick_2_2"}
+    for name, of in (("kick_2", "kick_2"), ("kick_2-2", "kick")):
+        digest = read_sound(tmp_path / "in" / f"{of}.wav").digest()
+        assert told[name]["imitation_sha256"] == digest and (tmp_path / "out" / f"{name}.wav").is_file()
 
 
 def test_words_alone_make_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from sound_runs import BIGVGAN, HIFI_GAN, MEL, command, tones  # noqa: E402
 
 from training.cli import main  # noqa: E402
+from training.data.spec import DataSpec  # noqa: E402
 from training.data.split import held_out  # noqa: E402
 from training.drawn import drawn_once  # noqa: E402
 from training.journal import read_rows  # noqa: E402
 from training.recipe_file import read_recipe  # noqa: E402
-from training.sounds import segment  # noqa: E402
+from training.sounds import Sounds, held_out_of, read_sounds, segment  # noqa: E402
 from training.trainers.vocoder import VocoderRecipe  # noqa: E402
 from training.vocoder_part import BigVGANSizes, HiFiGANSizes, make_vocoder, plain_state  # noqa: E402
 from vocaldm_live.checkpoints.vocoders import load_vocoder, resolve_vocoder, vocoder_network  # noqa: E402
@@ -70,6 +72,46 @@ def test_it_learns_and_its_folder_plays(trained: Path) -> None:
     told = json.loads((trained / "run.json").read_text())
     assert told["about"]["parts"]["vocoder"]["kind"] == "istft"
     assert told["about"]["data"]["items"] in range(8, 16) and set(told["identity"]) == {"data"}
+
+
+def test_it_is_judged_by_what_the_run_held_out(
+    trained: Path,
+    sounds: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = read_sounds(DataSpec(source=str(sounds), held_out=0.2), 16000, tmp_path / "cache", print)[1]
+    heard = []
+
+    def counted(*arguments: object) -> Sounds:
+        heard.append(held_out_of(*arguments))  # type: ignore[arg-type]
+        return heard[-1]
+
+    monkeypatch.setattr("training.sounds.held_out_of", counted)
+    given = ["judge-vocoder", str(trained), "--json"]
+    content = ["--sounds", str(sounds), "--held-out", "content"]
+    for more in ([], content, [*content, "--share", "0.2"]):
+        assert main([*given, *more]) == 0
+        assert json.loads(capsys.readouterr().out)["sounds"] == len(kept)
+        assert heard[-1].names == kept.names
+    assert main([*given, *content, "--share", "0.6"]) == 0 and len(heard[-1]) > len(kept)
+    other = tmp_path / "other"
+    shutil.copytree(trained, other)
+    recipe = yaml.safe_load((other / "recipe.yaml").read_text())
+    recipe["data"]["held_out"] = 0.5
+    (other / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    (other / "run.json").rename(tmp_path / "run.json")
+    for names, more in (
+        ([other], []),
+        ([trained], ["--sounds", str(sounds), "--split", "halves"]),
+        ([trained], ["--held-out", "mine"]),
+    ):
+        assert main(["judge-vocoder", *map(str, names), *more]) == 2
+        assert_sentence(capsys.readouterr().err.strip())
+    (tmp_path / "run.json").rename(other / "run.json")
+    assert main(["judge-vocoder", str(trained), str(other)]) == 2
+    assert "did not hold out the same" in capsys.readouterr().err
 
 
 def test_it_goes_on_where_its_base_stands(trained: Path, sounds: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -12,12 +13,20 @@ from zipfile import BadZipFile
 import numpy as np
 
 from training.cluster.pool import spread
-from training.data.copying import whole_file
+from training.data.copying import whole_file, write_whole
 from training.errors import DataError
 from training.examples import Example, make_example
 from training.library import LibrarySound, read_library
 
 SHARD = 128
+FACTS = "shards.json"
+# What tells one set from another, by its name in that file.
+MADE_OF = {
+    "seed": "seed",
+    "held_out": "side (held out, or not)",
+    "library_sha256": "choice of sounds",
+    "real_share": "share of real sounds",
+}
 ARRAYS = ("mel", "sketch", "imitation_sketch", "imitation", "reference")
 
 
@@ -82,7 +91,7 @@ def make_dataset(
     """Write the shards of a set, several at once; yields each finished one. Finished shards are kept on a second call.
 
     sounds: a folder of real ones to vary, of which `problem` hears what was left out. Raises DataError where it holds
-    none, or where the disk says no.
+    none for this side, where the folder's shards were made otherwise, or where the disk says no.
     """
     library: tuple[LibrarySound, ...] = ()
     if sounds is not None:
@@ -93,9 +102,42 @@ def make_dataset(
             why = f" ({left_out[0].rstrip('.')})" if left_out else ""
             raise DataError(f"{sounds} holds no sound that can be used{why}: put sound files there.")
         library = tuple(sound for sound in found if sound.held_out == is_held_out)
+        if not library and real_share > 0:
+            side = "held out" if is_held_out else "to train on"
+            raise DataError(
+                f"{sounds} holds {len(found)} sounds, none of them {side} by its name: give more sounds, or a real "
+                "share of 0."
+            )
     work = Synthesis(folder, seed, library, real_share, is_held_out)
+    _keep_facts(work)
     with spread(workers) as pool:
         yield from pool.run(work, range(-(-clips // SHARD)))
+
+
+def _keep_facts(work: Synthesis) -> None:
+    """Write down what shards are made of; raises DataError where those that are there were made otherwise."""
+    library = hashlib.sha256()
+    for sound in work.library:
+        library.update(f"{sound.name} {len(sound.samples)} ".encode("utf-8", "surrogateescape"))
+        library.update(sound.samples.tobytes())
+    facts = {
+        "seed": work.seed,
+        "real_share": work.real_share if work.library else 0.0,
+        "held_out": work.is_held_out,
+        "library_sha256": library.hexdigest() if work.library else "",
+    }
+    path = work.folder / FACTS
+    if any(work.folder.glob("shard-*.npz")):
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+            other = [what for name, what in MADE_OF.items() if there.get(name) != facts[name]]
+        except (OSError, ValueError, AttributeError):
+            raise DataError(
+                f"{work.folder} holds shards, and {FACTS} does not say what they were made of: name another folder."
+            ) from None
+        if other:
+            raise DataError(f"{work.folder} holds shards of another {other[0]}: name another folder.")
+    write_whole(path, json.dumps(facts, indent=1).encode())
 
 
 def read_dataset(folder: Path, limit: int | None = None) -> Dataset:

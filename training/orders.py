@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from training.data.collection import shown, text_file
@@ -123,13 +123,28 @@ def _stem(key: str) -> str:
 def _apart(orders: Sequence[Order]) -> tuple[Order, ...]:
     """The same orders with names that every file system takes, no two of them one."""
     taken: set[str] = set()
-    found = []
-    for order in orders:
-        plain = safe_name(order.name.replace("/", "-"))
-        name, count = plain, 1
-        while name.casefold() in taken:
-            count += 1
-            name = f"{plain}-{count}"
-        taken.add(name.casefold())
-        found.append(Order(name, order.imitation, order.text, order.seconds, order.seed))
-    return tuple(found)
+    return tuple(
+        replace(order, name=_free(safe_name(order.name.replace("/", "-")), taken)) for order in orders
+    )
+
+
+def take_names(orders: Sequence[Order], takes: int) -> list[tuple[str, ...]]:
+    """What the takes of each order are called: NAME, NAME_2, ...; no two of all of them are one.
+
+    Orders keep their names; a take that would have another order's is called NAME_2-2. More takes change no name.
+    """
+    taken = {order.name.casefold() for order in orders}
+    rows = [[order.name for order in orders]]
+    for take in range(2, takes + 1):
+        rows.append([_free(f"{order.name}_{take}", taken) for order in orders])
+    return list(zip(*rows, strict=True))
+
+
+def _free(plain: str, taken: set[str]) -> str:
+    """A name, with a number where it is taken; some file systems take two for one that differ in case."""
+    name, count = plain, 1
+    while name.casefold() in taken:
+        count += 1
+        name = f"{plain}-{count}"
+    taken.add(name.casefold())
+    return name

@@ -107,7 +107,11 @@ def _prepared(
     keys: list[str] = []
     seen: set[str] = set()
     for item in collection.items:
-        key = collection.content_key(item)
+        try:
+            key = collection.content_key(item)
+        except DataError as error:
+            problem(str(error))
+            continue
         if key in seen:
             continue
         seen.add(key)

@@ -16,7 +16,7 @@ from training.cluster.pool import Pool
 from training.data.collection import content_key, shown
 from training.data.copying import write_whole
 from training.errors import DataError
-from training.orders import Order
+from training.orders import Order, take_names
 from vocaldm_live.checkpoints.preset import Preset
 from vocaldm_live.cluster.pool import shelf_folder
 from vocaldm_live.cluster.shelf import Shelf, bundle_of
@@ -165,14 +165,14 @@ def render(
     wanted: list[tuple[Order, Task]] = []
     there = 0
     known = bundle_facts(work.preset)[0]
-    for order in orders:
+    for order, names in zip(orders, take_names(orders, work.settings.takes), strict=True):
         try:
             content = _content(order)
         except DataError as error:
             problems.append(str(error))
             continue
-        for take in range(work.settings.takes):
-            task = _task(order, take, work.settings, known, content)
+        for take, name in enumerate(names):
+            task = _task(order, name, take, work.settings, known, content)
             if _is_there(out, task):
                 there += 1
             else:
@@ -212,15 +212,14 @@ def _content(order: Order) -> str:
         ) from error
 
 
-def _task(order: Order, take: int, told: Settings, preset: str, content: str) -> Task:
-    # The seed goes by the name: another order in the list changes nothing of this one.
+def _task(order: Order, name: str, take: int, told: Settings, preset: str, content: str) -> Task:
+    # The seed goes by the order's name: another order in the list changes nothing of this one.
     seed = zlib.crc32(order.name.encode("utf-8", "surrogateescape")) if order.seed is None else order.seed
     seed = (seed + told.seed + take) % 2**32
     seconds = WORDS_SECONDS if order.imitation is None and order.seconds is None else order.seconds
     settings = {name: value for name, value in asdict(told).items() if name not in ("seed", "takes")}
     facts = [preset, settings, content, order.text, seconds, seed]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    name = order.name if take == 0 else f"{order.name}_{take + 1}"
     return Task(name, key, None, order.text, seconds, seed)
 
 

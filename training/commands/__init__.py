@@ -6,19 +6,41 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from vocaldm_live.commands import say
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from training.data.spec import DataSpec
     from training.trainer import Outcome
+
+SplitOption = Annotated[
+    str,
+    typer.Option(
+        "--split", metavar="HOW", help="group, or given: as the data say. As the run's recipe has it."
+    ),
+]
 
 
 def as_text(value: str) -> str:
     """A value that a recipe's YAML takes for text, whatever stands in it: a folder may be called 2024 or `a: b`."""
     return json.dumps(value)
+
+
+def data_of(
+    source: str, given: str = "auto", held_out: float = 0.1, split: str = "group", limit: int | None = None
+) -> DataSpec:
+    """Data as options say them; raises RecipeError for a split that there is none of."""
+    from training.data.spec import DataSpec
+    from training.errors import RecipeError
+
+    if split not in ("group", "given"):
+        raise RecipeError(f"--split is {split!r}: choose group or given.")
+    return DataSpec(source=source, format=given, held_out=held_out, split=split, limit=limit)  # type: ignore[arg-type]
 
 
 def say_outcome(outcome: Outcome) -> None:

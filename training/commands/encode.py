@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from training.commands import SplitOption
 from vocaldm_live.commands import say
 
 WorkersOption = Annotated[
@@ -35,6 +36,10 @@ def encode(
         float,
         typer.Option("--held-out", min=0.0, max=0.99, help="Share of groups, as the run's recipe says."),
     ] = 0.1,
+    split: SplitOption = "group",
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Groups at most, as the run's recipe says.")
+    ] = None,
     voices: Annotated[
         int, typer.Option("--voices", min=0, help="Rendered for a sound that nobody imitated; 0: no voices.")
     ] = 1,
@@ -46,11 +51,10 @@ def encode(
     """Compute what training takes from data, once. Started again, it goes on where it was stopped."""
     from training.cluster.encode import encode_all, fitting_base
     from training.cluster.pool import spread
-    from training.commands import counting_stages
+    from training.commands import counting_stages, data_of
     from training.data.formats import open_collection
-    from training.data.spec import DataSpec
 
-    collection = open_collection(DataSpec(source=data, format=given, held_out=held_out), say)
+    collection = open_collection(data_of(data, given, held_out, split, limit), say)
     base = fitting_base(preset)
     with spread(workers, cluster, gpus) as pool, counting_stages() as progress:
         done = encode_all(collection, base, cache, pool, voices, seed, progress)

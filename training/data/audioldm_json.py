@@ -54,16 +54,17 @@ def read(source: str) -> Collection:
     faults: list[Fault] = []
     if isinstance(content.get("data"), list):
         split = next((SPLITS[word] for word in _words(path.stem) if word in SPLITS), "")
-        _add(items, faults, content["data"], path.parent, split, {}, path)
+        _add(items, faults, content["data"], path.parent, split, {}, path, path.parent.name)
         return complete(path.stem, items.values(), faults, str(path))
     sets = (content.get("metadata") or {}).get("path") if isinstance(content.get("metadata"), dict) else None
     if not isinstance(sets, dict):
         raise DataError(
             f"{path} has neither `metadata: path` nor `data`: give AudioLDM's root or split file."
         )
+    roots = {name: _resolved(root, path) for name in sets if isinstance(root := content.get(name), str)}
     for name, files in sets.items():
-        root = content.get(name)
-        if not isinstance(root, str) or not isinstance(files, dict):
+        root = roots.get(name)
+        if root is None or not isinstance(files, dict):
             sentence = f"{path} names no folder of sounds for the set {name}: it is left out."
             faults.append(Fault("missing", str(name), sentence))
             continue
@@ -80,7 +81,7 @@ def read(source: str) -> Collection:
             if not isinstance(entries, list):
                 raise DataError(f"{list_path} has no list `data`: give AudioLDM's split file.")
             where = SPLITS.get(str(given).lower(), str(given))
-            _add(items, faults, entries, _resolved(root, path), where, classes, list_path)
+            _add(items, faults, entries, root, where, classes, list_path, _called(name, roots))
     return complete("+".join(map(str, sets)), items.values(), faults, str(path))
 
 
@@ -92,6 +93,7 @@ def _add(
     split: str,
     classes: dict[str, str],
     path: Path,
+    called: str,
 ) -> None:
     for number, entry in enumerate(entries):
         wav = entry.get("wav") if isinstance(entry, dict) else None
@@ -102,7 +104,7 @@ def _add(
         file = Path(wav)
         if not file.is_absolute() or not file.is_file():
             file = root / wav.lstrip("/")
-        key = group = f"{root.name}/{wav.lstrip('/')}"
+        key = group = f"{called}/{wav.lstrip('/')}"
         if key in items:
             if items[key].split == split:
                 faults.append(Fault("name", key, f"{path} names {wav} more than once: once is enough."))
@@ -113,6 +115,13 @@ def _add(
         labels = [part.strip() for text in _texts(given) for part in text.split(",")]
         names = tuple(classes.get(label, label) for label in labels if label)
         items[key] = Item(key, file, "sound", group, split, None, captions, names)
+
+
+def _called(name: str, roots: dict[str, Path]) -> str:
+    """What a set's sounds are called below: its folder's name, and the set's before it where other folders have it."""
+    own = roots[name]
+    alike = any(root.name == own.name and root.resolve() != own.resolve() for root in roots.values())
+    return f"{name}/{own.name}" if alike else own.name
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.collection import Collection, shown
 from training.data.copying import Copies
 from training.data.formats import FORMATS, known, read_collection
 from training.errors import DataError, RecipeError
@@ -39,13 +40,7 @@ def convert(
         raise DataError(
             f"{source} holds mel images, which make no sounds again: convert from the sounds themselves."
         )
-    place = Path(source)
-    if place.is_dir() and (
-        target.resolve() == place.resolve() or place.resolve() in target.resolve().parents
-    ):
-        raise RecipeError(
-            f"{target} lies in {source}: give a folder elsewhere, or the copies become data too."
-        )
+    _refuse_what_is_read(collection, source, target)
     copies = Copies(collection, target, progress)
     known(to).write(collection, copies)
     if not copies.written:
@@ -53,3 +48,19 @@ def convert(
             f"Nothing of {source} could be written as {to} ({(copies.left_out or ['it is empty'])[0]})"
         )
     return Converted(len(copies.written), (*collection.problems, *copies.left_out))
+
+
+def _refuse_what_is_read(collection: Collection, source: str, target: Path) -> None:
+    """Raises RecipeError where what is written could become data, or take the place of what was read."""
+    place, folder = Path(source).resolve(), target.resolve()
+    if place.is_dir() and (folder == place or place in folder.parents):
+        raise RecipeError(
+            f"{target} lies in {source}: give a folder elsewhere, or the copies become data too."
+        )
+    own = [place] if place.exists() else []
+    for path in (*own, *(item.path.resolve() for item in collection.items if item.path is not None)):
+        if folder in path.parents:
+            raise RecipeError(
+                f"{shown(str(path))} lies in {target}, and a list or a copy could be written over it: give a folder "
+                "elsewhere."
+            )

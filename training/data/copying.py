@@ -98,9 +98,13 @@ class Copies:
         path = self.folder / name
         if not self._there(path, data):
             write_whole(path, data)
+        self.took(item, name)
+        return name
+
+    def took(self, item: Item, name: str) -> None:
+        """An item is in the file `name` below the folder."""
         self.written[item.key] = name
         self._progress(len(self.written) + len(self.left_out), len(self.collection.items))
-        return name
 
     def skip(self, sentence: str) -> None:
         """Something is left out, and told."""

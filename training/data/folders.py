@@ -83,8 +83,8 @@ def write(collection: Collection, copies: Copies) -> None:
             stem = safe_name(str(PurePosixPath(item.key).with_suffix(""))).replace("/", "-")
             stem = stem.replace(MARK, "").replace(ANCHOR, "")
             stem = copies.free("/".join([*filter(None, parts), stem]))
-            places[item.key] = stem
-            copies.put(item, f"{stem}{ANCHOR}" if item.key in imitated else stem)
+            if copies.put(item, f"{stem}{ANCHOR}" if item.key in imitated else stem) is not None:
+                places[item.key] = stem
     for item in collection.items:
         if item.role != "imitation":
             continue
@@ -92,5 +92,5 @@ def write(collection: Collection, copies: Copies) -> None:
         if not stem:
             copies.skip(f"{item.key} means no sound of the collection: it is left out.")
             continue
-        takes[stem] = takes.get(stem, 0) + 1
-        copies.put(item, f"{stem}{MARK}_{takes[stem]}")
+        if copies.put(item, f"{stem}{MARK}_{takes.get(stem, 0) + 1}") is not None:
+            takes[stem] = takes.get(stem, 0) + 1

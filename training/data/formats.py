@@ -97,8 +97,12 @@ def open_collection(spec: DataSpec, problem: Callable[[str], None]) -> Collectio
             raise DataError(
                 f"{spec.source} says no split for {bare} of {len(collection.items)} items: set data.split to group."
             )
-        return refuse_leaks(collection)
-    return split_by_group(collection, spec.held_out)
+        found = refuse_leaks(collection)
+    else:
+        found = split_by_group(collection, spec.held_out)
+    for sentence in found.problems[len(collection.problems) :]:
+        problem(sentence)
+    return found
 
 
 def limited(collection: Collection, limit: int | None) -> Collection:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from training.data.segments import slices
 from training.errors import DataError
 
 DICTIONARY, STATE, INFORMATION = "dataset_dict.json", "state.json", "dataset_info.json"
+DATA = "data-00000-of-00001.arrow"
+VERSION = 1  # of what is written: another one writes anew
 # audio-diffusion's own numbers: audio_to_images.py's defaults.
 SAMPLE_RATE, N_FFT, HOP, RESOLUTION = 22050, 2048, 512, 256
 FEATURES = {
@@ -108,7 +112,10 @@ def mel_image(samples: np.ndarray) -> np.ndarray:
 
 
 def write(collection: Collection, copies: Copies) -> None:
-    """One PNG a slice of 131,071 samples at 22,050 Hz, silent slices left out, in Arrow files by split."""
+    """One PNG a slice of 131,071 samples at 22,050 Hz, silent slices left out, in Arrow files by split.
+
+    A split that is there and was made of the same sounds is kept.
+    """
     pyarrow = arrow()
     columns = {"bytes": pyarrow.binary(), "path": pyarrow.string()}
     image = pyarrow.struct(list(columns.items()))
@@ -123,40 +130,81 @@ def write(collection: Collection, copies: Copies) -> None:
             name += "_"
         folders[split] = name
     for split in splits:
-        folder, file, rows = copies.folder / folders[split], "data-00000-of-00001.arrow", 0
-        with whole_file(folder / file) as sink, pyarrow.ipc.new_stream(sink, schema) as stream:
-            for item in collection.items:
-                if (item.split or TRAINING) != split:
-                    continue
-                found = _images(collection, item, copies)
-                if found:
-                    names = [item.key.encode("utf-8", "backslashreplace").decode()] * len(found)
-                    data = [{"bytes": data, "path": None} for _, data in found]
-                    stream.write_batch(
-                        pyarrow.record_batch(
-                            [pyarrow.array(data, image), names, _numbers(found)], schema=schema
-                        )
-                    )
-                    copies.written[item.key] = f"{folders[split]}/{item.key}"
-                    rows += len(found)
-        write_whole(folder / INFORMATION, json.dumps({"features": FEATURES}, indent=2).encode())
-        state = {
-            "_data_files": [{"filename": file}],
-            "_fingerprint": f"{rows:016x}",
-            "_split": folders[split],
-        }
-        more: dict[str, object] = {
-            "_format_columns": None,
-            "_format_kwargs": {},
-            "_format_type": None,
-            "_output_all_columns": False,
-        }
-        write_whole(folder / STATE, json.dumps({**state, **more}, indent=2).encode())
+        _write_split(collection, split, copies, copies.folder / folders[split], schema)
     copies.text(DICTIONARY, json.dumps({"splits": list(folders.values())}))
 
 
-def _numbers(found: list[tuple[int, bytes]]) -> Any:
-    return arrow().array([number for number, _ in found], arrow().int16())
+def _write_split(collection: Collection, split: str, copies: Copies, folder: Path, schema: Any) -> None:
+    """The Arrow file of a split, unless it is there and was made of the same sounds."""
+    pyarrow = arrow()
+    items, fingerprint = _contents(collection, split, copies)
+    there = _kept(folder, fingerprint)
+    if there is not None:
+        for item in items:
+            if _named(item) in there:
+                copies.took(item, f"{folder.name}/{item.key}")
+            else:
+                copies.skip(
+                    f"{_named(item)} was silent or unreadable when {folder} was made: it is left out."
+                )
+        return
+    with suppress(OSError):  # of another set; what is wrong with the disk is told by what is written next
+        (folder / STATE).unlink(missing_ok=True)
+    with whole_file(folder / DATA) as sink, pyarrow.ipc.new_stream(sink, schema) as stream:
+        for item in items:
+            found = _images(collection, item, copies)
+            if found:
+                data = [{"bytes": data, "path": None} for _, data in found]
+                columns = [
+                    pyarrow.array(data, schema.field("image").type),
+                    [_named(item)] * len(found),
+                    pyarrow.array([number for number, _ in found], pyarrow.int16()),
+                ]
+                stream.write_batch(pyarrow.record_batch(columns, schema=schema))
+                copies.took(item, f"{folder.name}/{item.key}")
+    write_whole(folder / INFORMATION, json.dumps({"features": FEATURES}, indent=2).encode())
+    state: dict[str, object] = {
+        "_data_files": [{"filename": DATA}],
+        "_fingerprint": fingerprint,
+        "_split": folder.name,
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+    }
+    write_whole(folder / STATE, json.dumps(state, indent=2).encode())
+
+
+def _contents(collection: Collection, split: str, copies: Copies) -> tuple[list[Item], str]:
+    """A split's items that can be read, and 16 digits that tell what is made of them from anything else.
+
+    `datasets` names what it computes of a set by these digits, so other content must never have the same.
+    """
+    state = hashlib.sha256(f"{VERSION} {SAMPLE_RATE} {N_FFT} {HOP} {RESOLUTION} {split}".encode())
+    items = []
+    for item in collection.items:
+        if (item.split or TRAINING) == split:
+            try:
+                state.update(f"\n{_named(item)} {collection.content_key(item)}".encode())
+            except DataError as error:
+                copies.skip(str(error))
+                continue
+            items.append(item)
+    return items, state.hexdigest()[:16]
+
+
+def _kept(folder: Path, fingerprint: str) -> set[str] | None:
+    """The sounds that a split on disk holds images of; None where it is not there or was made of others."""
+    try:
+        if _json(folder / STATE).get("_fingerprint") != fingerprint:
+            return None
+        return set(_table(folder).column("audio_file").to_pylist())
+    except (DataError, KeyError):
+        return None
+
+
+def _named(item: Item) -> str:
+    return item.key.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(split: str) -> str:

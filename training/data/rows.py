@@ -39,7 +39,7 @@ class Rows:
     def mel(self, item: Item) -> np.ndarray:
         """Mels as stored, `[bands, frames]`; an image's 0 to 255 become -80 to 0 dB; raises DataError."""
         if self.column == MEL:
-            mel: np.ndarray = np.asarray(self._value(item), dtype=np.float32)
+            mel = self._mel(item)
         elif self.column == IMAGE:
             mel = self._image(item) / 255.0 * TOP_DB - TOP_DB
         else:
@@ -52,9 +52,9 @@ class Rows:
 
     def content(self, item: Item) -> bytes:
         """The bytes of a row's file, or of its mel."""
-        value = self._value(item)
         if self.column == MEL:
-            return np.asarray(value, dtype="<f4").tobytes()
+            return self._mel(item).astype("<f4", copy=False).tobytes()
+        value = self._value(item)
         if isinstance(value, Mapping):
             data, path = value.get("bytes"), value.get("path")
             if data is None and path:
@@ -75,6 +75,12 @@ class Rows:
         at = int(np.searchsorted(self._starts, item.row, side="right")) - 1
         return self._columns[at][item.row - int(self._starts[at])].as_py()
 
+    def _mel(self, item: Item) -> np.ndarray:
+        try:
+            return np.asarray(self._value(item), dtype=np.float32)
+        except (ValueError, TypeError) as error:  # rows of several lengths, or no numbers
+            raise DataError(f"{item.key} of {self.name} is no mel image: make the set again.") from error
+
     def _image(self, item: Item) -> np.ndarray:
         from PIL import Image, UnidentifiedImageError
 
@@ -86,7 +92,11 @@ class Rows:
 
 
 def from_tables(name: str, tables: Mapping[str, Any]) -> Collection:
-    """The collection of one pyarrow table a split; raises DataError where no column holds sounds or mels."""
+    """The collection of one pyarrow table a split; raises DataError where no column holds sounds or mels.
+
+    Slices of one source are one group. Any other row is a group of its own: an `id` may begin again in each split,
+    and a file's name in each folder.
+    """
     column = _data_column(name, tables)
     items: list[Item] = []
     seen: set[str] = set()
@@ -107,9 +117,10 @@ def from_tables(name: str, tables: Mapping[str, Any]) -> Collection:
             if key in seen:
                 key = f"{split}/{row:06d}:{key}"
             seen.add(key)
+            group = source if slices is not None or named == "audio_file" else key
             words = tuple(str(column[row]) for column in captions if column[row])
             where = SPLITS.get(split.lower(), split)
-            items.append(Item(key, None, "sound", source, where, None, words, labels[row], row=len(items)))
+            items.append(Item(key, None, "sound", group, where, None, words, labels[row], row=len(items)))
     if not items:
         raise DataError(f"{name} holds no rows: give a set with sounds or mel images.")
     kind = "mel" if column in (MEL, IMAGE) else "sound"

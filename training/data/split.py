@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from training.data.collection import HELD_OUT, TRAINING, Collection, Item
+from training.data.collection import HELD_OUT, TRAINING, Collection, Fault, Item
 from training.errors import DataError
 
 FEWEST = 4  # groups: from so many on, a share above 0 holds out at least one
@@ -18,15 +18,37 @@ def held_out(name: str, share: int = 10) -> bool:
     return int(hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest(), 16) % share == 0
 
 
-def contents(collection: Collection) -> dict[str, str]:
-    """Content key of every item; raises DataError where one cannot be read."""
-    return {item.key: collection.content_key(item) for item in collection.items}
+def contents(collection: Collection) -> tuple[Collection, dict[str, str]]:
+    """The items that can be read, each with its content key; the others are faults of the collection.
+
+    Imitations of what is left out mean nothing. Raises DataError where nothing is left.
+    """
+    digests: dict[str, str] = {}
+    faults: list[Fault] = []
+    for item in collection.items:
+        try:
+            digests[item.key] = collection.content_key(item)
+        except DataError as error:
+            faults.append(Fault("unreadable", item.key, str(error)))
+    if not faults:
+        return collection, digests
+    gone = {fault.key for fault in faults}
+    kept = tuple(
+        replace(item, means=None) if item.means in gone else item
+        for item in collection.items
+        if item.key in digests
+    )
+    if not kept:
+        raise DataError(
+            f"Nothing of {collection.name} can be read ({faults[0].sentence.rstrip('.')}): give other data."
+        )
+    return replace(collection, items=kept, faults=(*collection.faults, *faults)), digests
 
 
 def components(
     collection: Collection, digests: Mapping[str, str], twins: Iterable[tuple[str, ...]] = ()
 ) -> list[tuple[Item, ...]]:
-    """Items that may not be torn apart: of one group, with equal contents, or `twins` of each other."""
+    """Items that may not be torn apart: of one group, one imitating the other, with equal contents, or `twins`."""
     above: dict[str, str] = {}
 
     def top(name: str) -> str:
@@ -39,6 +61,8 @@ def components(
         here = top(f"item {item.key}")
         for other in (f"group {item.group or item.key}", f"content {digests[item.key]}"):
             above[top(other)] = here
+        if item.means is not None:
+            above[top(f"item {item.means}")] = here
     for keys in twins:
         for key in keys[1:]:
             above[top(f"item {key}")] = top(f"item {keys[0]}")
@@ -49,12 +73,13 @@ def components(
 
 
 def split_by_group(collection: Collection, share: float, twins: Iterable[tuple[str, ...]] = ()) -> Collection:
-    """Every item in "train" or "validation", about `share` of the groups in the latter; raises DataError.
+    """Every item in "train" or "validation", about `share` of the groups in the latter; what is unreadable is a fault.
 
     A group is placed by the smallest content key of what hangs together with it, so a sound stays on its side
     when it is renamed, copied, or when other sounds come. `twins` are keys of near copies (data/duplicates.py).
+    Raises DataError where nothing can be read.
     """
-    digests = contents(collection)
+    collection, digests = contents(collection)
     together = components(collection, digests, twins)
     places = sorted(
         (_place(min(digests[item.key] for item in items)), at) for at, items in enumerate(together)
@@ -85,8 +110,12 @@ def leaks(
 
 
 def refuse_leaks(collection: Collection) -> Collection:
-    """The collection, whose data say the splits themselves; raises DataError where something lies in two of them."""
-    torn = leaks(collection, contents(collection))
+    """The collection, whose data say the splits themselves, without what cannot be read, which is a fault.
+
+    Raises DataError where something lies in two of the splits, or nothing can be read.
+    """
+    collection, digests = contents(collection)
+    torn = leaks(collection, digests)
     if torn:
         first = torn[0]
         splits = " and ".join(sorted({item.split for item in first if item.split}))

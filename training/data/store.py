@@ -63,7 +63,8 @@ class Store:
             self._database()
 
     def __contains__(self, key: str) -> bool:
-        return self._row(key) is not None
+        """Whether `get` finds it: what the database names and the disk has lost is made again by whoever asks."""
+        return self.get(key) is not None
 
     def __len__(self) -> int:
         with self._complaints():

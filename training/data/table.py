@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from training.data.collection import SPLITS, Collection, Fault, Item, complete, text_file
@@ -50,6 +51,7 @@ def read(source: str) -> Collection:
     items: list[Item] = []
     faults: list[Fault] = []
     seen: set[str] = set()
+    bare: set[str] = set()
     for number, row in enumerate(rows, start=2):
         cells = {name: (row.get(own) or "").strip() for name, own in names.items()}
         key = (row.get(column) or "").strip()
@@ -70,6 +72,14 @@ def read(source: str) -> Collection:
             group = cells.get("group") or cells.get("means") or key
             where, means = SPLITS.get(split, split), cells.get("means") or None
             items.append(Item(key, path.parent / key, role, group, where, means, words, labels))  # type: ignore[arg-type]
+            if not cells.get("group") and means:
+                bare.add(key)
+    # An imitation of no group of its own is in the group of what it means.
+    groups = {item.key: item.group for item in items}
+    items = [
+        replace(item, group=groups.get(item.means or "", item.group)) if item.key in bare else item
+        for item in items
+    ]
     return complete(path.parent.name or path.stem, items, faults, str(path))
 
 

@@ -76,21 +76,19 @@ def write(collection: Collection, copies: Copies) -> None:
     for item in collection.items:
         if item.role == "sound":
             own = re.sub(r"^\d+_", "", safe_name(PurePosixPath(item.key).stem))
-            names[item.key] = copies.free(own)
-            target = f"references/{len(references) + 1:03d}_{names[item.key]}"
-            _listed(copies.put(item, target, ".wav"), references)
+            name = copies.free(own)
+            written = copies.put(item, f"references/{len(references) + 1:03d}_{name}", ".wav")
+            if written is not None:
+                names[item.key] = name
+                references.append(PurePosixPath(written).name)
     for item in collection.items:
         if item.role == "imitation":
             wanted = names.get(item.means or "")
             if wanted is None:
                 copies.skip(f"{item.key} means no sound of the collection: it is left out.")
                 continue
-            target = f"vocal_imitations/{len(imitations) + 1:05d}_{wanted}"
-            _listed(copies.put(item, target, ".wav"), imitations)
+            written = copies.put(item, f"vocal_imitations/{len(imitations) + 1:05d}_{wanted}", ".wav")
+            if written is not None:
+                imitations.append(PurePosixPath(written).name)
     copies.text("reference_file_names.csv", "".join(f"{name}\n" for name in references))
     copies.text("vocal_imitation_file_names.csv", "".join(f"{name}\n" for name in imitations))
-
-
-def _listed(name: str | None, names: list[str]) -> None:
-    if name is not None:
-        names.append(PurePosixPath(name).name)

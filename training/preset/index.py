@@ -7,7 +7,7 @@ that something was chosen by flatters it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from training.data.collection import HELD_OUT, TEST, TRAINING, Collection, Item
 from training.data.duplicates import fingerprint, near_copies
-from training.data.split import split_by_group
+from training.data.split import contents, split_by_group
 from training.errors import DataError, RunError
 from vocaldm_live.sound.audio import SHORTEST_SECONDS, SILENCE_PEAK
 
@@ -60,9 +60,9 @@ class Index:
         Raises RunError where the collection holds something else by now.
         """
         kept = [self._placed(collection, item) for item in collection.items]
-        found = collection.of(item for item in kept if item is not None)
+        found, digests = contents(collection.of(item for item in kept if item is not None))
         missing = set(self.splits) - {item.key for item in found.items}
-        if missing or digest_of(found) != self.digest:
+        if missing or _digest(digests) != self.digest:
             what = f"{min(missing)} has gone" if missing else "a sound has changed"
             raise RunError(
                 f"{collection.name} is not what it was when the run began ({what}); put it back, or start anew "
@@ -83,7 +83,6 @@ def index(
     Sounds that belong together, or are copies but for level, format or silence around them, are on one side.
     `problem` hears a sentence for each that is left out.
     """
-    recorded = {sound.key: imitation.key for imitation, sound in collection.pairs()}
     sounds = [item for item in collection.items if item.role == "sound"]
     problems: list[str] = list(collection.problems)
     kept: list[Item] = []
@@ -106,25 +105,29 @@ def index(
             f"{collection.name} holds no sound that can be learned from: put sounds there, as WAV or FLAC files."
         )
     splits = _split(collection.of(kept), held_out, near_copies(prints))
-    taken = collection.of(
-        item for item in collection.items if (item.key if item.role == "sound" else item.means) in splits
+    taken, digests = contents(
+        collection.of(
+            item for item in collection.items if (item.key if item.role == "sound" else item.means) in splits
+        )
     )
+    for sentence in taken.problems[len(collection.problems) :]:
+        problems.append(sentence)
+        problem(sentence)
     return Index(
         splits,
         len(kept),
         sum(place == TEST for place in splits.values()),
         sum(place == HELD_OUT for place in splits.values()),
-        len(recorded.keys() & splits.keys()),
+        len({sound.key for _, sound in taken.pairs()}),
         round(sum(item.seconds for item in kept), 1),
-        digest_of(taken),
+        _digest(digests),
         tuple(problems),
     )
 
 
-def digest_of(collection: Collection) -> str:
-    """SHA-256 of what a collection contains, whatever its files are called; raises DataError."""
-    contents = sorted(collection.content_key(item) for item in collection.items)
-    return hashlib.sha256("".join(contents).encode()).hexdigest()
+def _digest(digests: Mapping[str, str]) -> str:
+    """SHA-256 of all contents, whatever their files are called."""
+    return hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
 
 
 def _split(collection: Collection, held_out: float, twins: Sequence[tuple[str, ...]]) -> dict[str, str]:
