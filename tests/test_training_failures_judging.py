@@ -104,6 +104,51 @@ def test_i_a_sound_on_both_sides_is_refused(presets: Path, sounds: Path, tmp_pat
     assert not keys[0] & keys[1]
 
 
+@pytest.mark.parametrize("kind", ["house", "small"])
+def test_i_all_that_encodes_is_on_the_runs_device(
+    presets: Path, sounds: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An AudioLDM's CLAP stayed where it was while its VAE moved, and a run on a GPU ended before its first step."""
+    told: list[tuple[set[str], torch.device]] = []
+    own = Features.to
+
+    def to(self: Features, device: torch.device | str) -> None:
+        told.append((set(self.networks), torch.device(device)))
+        own(self, device)
+
+    monkeypatch.setattr(Features, "to", to)
+    base = presets / "house" if kind == "house" else make_tiny_audioldm(tmp_path, "hears", text=False)
+    there = torch.device("cpu", 0)
+    more = [f"base={base}", f"data.source={sounds}", "least_vae_db=null", "machine.workers=0"]
+    open_lesson(recipe_of(*more, "data.held_out=0.3"), tmp_path / "cache", there)
+    hears = "encoder" if kind == "house" else "clap_audio"
+    assert ({"vae", hears}, there) in told and ({hears}, there) in told
+
+
+def test_i_others_judge_and_all_that_is_learned_from_keeps_its_speakers(
+    presets: Path, sounds: Path, tmp_path: Path
+) -> None:
+    """With a place of its own to judge by, a tenth was imitated by the speakers of what is held out, and learned from."""
+    other = tmp_path / "other"
+    put(other / "new.wav", 90)
+    told = [f"base={presets / 'house'}", f"held_out={other}", "least_vae_db=null", "machine.workers=0"]
+    lesson = open_lesson(recipe_of(*told, f"data.source={sounds}"), tmp_path / "cache", CPU)
+    heard: Any = lesson.sounds
+    assert {heard.sounds.items[at].split for at in heard.which} == {"train"} and len(heard) == 4
+    assert {item.split for item in heard.heard.items} == {"train"}
+    split = tmp_path / "split"
+    for number, place in enumerate(("train", "train", "validation", "test")):
+        (split / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(sounds / f"{number}.wav", split / place)
+    given = [*told, f"data.source={split}", "data.split=given"]
+    apart = open_lesson(recipe_of(*given), tmp_path / "cache", CPU)
+    assert len(apart.sounds) == 2 and len(apart.held_out) == 1
+    shutil.rmtree(split / "train")
+    with pytest.raises(DataError, match="nothing to learn from") as caught:
+        open_lesson(recipe_of(*given), tmp_path / "cache", CPU)
+    assert_sentence(str(caught.value).replace(": ", ", "))
+
+
 KINDS: list[tuple[type[Recipe], tuple[str, ...], set[str]]] = [
     # The house's shards are read at once, by the reader that wrote them, and split by who made them.
     (

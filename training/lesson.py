@@ -156,18 +156,12 @@ def _of_collection(
     progress: Progress | None,
     problem: Callable[[str], None],
 ) -> Lesson:
-    for part in ("vae", "encoder"):
-        if part in base.networks:
-            base.networks[part].to(device)
-
     def taken(collection: Collection) -> ImitatedSounds:
-        workers = recipe.machine.workers
-        return imitated_sounds(
-            collection, base, cache, recipe.voices, recipe.seed, workers, progress, problem
-        )
+        told = (recipe.voices, recipe.seed, recipe.machine.workers, progress, problem)
+        return imitated_sounds(collection, base, cache, *told, device=device)
 
-    collection = open_collection(recipe.data, problem)
     if recipe.held_out is None:
+        collection = open_collection(recipe.data, problem)
         every = taken(collection)
         return Lesson(
             base,
@@ -176,6 +170,10 @@ def _of_collection(
             every.digest(),
             _known(recipe, base, collection),
         )
+    # Others judge, so nothing of these is held out, and what the data themselves keep apart is not learned from.
+    collection = open_collection(recipe.data.model_copy(update={"held_out": 0.0}), problem).part(TRAINING)
+    if not any(item.role == "sound" for item in collection.items):
+        raise DataError(f"{recipe.data.source} has nothing to learn from: set data.split.")
     others = open_collection(DataSpec(source=recipe.held_out, held_out=0.0), problem)
     others = others.of(replace(item, split=HELD_OUT) for item in others.items)
     sounds, held_out = taken(collection), taken(others)

@@ -97,6 +97,7 @@ def open_latents(
     workers: int,
     problem: Callable[[str], None],
     progress: Callable[[int, int], None] | None = None,
+    device: torch.device | str = "cpu",
 ) -> Latents:
     """The latents of a collection and other features of its sounds, each computed once; silence is left out.
 
@@ -111,7 +112,7 @@ def open_latents(
     pieces = cut(collection, cache, seconds)
     for sentence in pieces.problems[len(collection.problems) :]:
         problem(sentence)
-    encoded = encode(pieces, base, (LATENT, *features), cache, workers, progress)
+    encoded = encode(pieces, base, (LATENT, *features), cache, workers, progress, device=device)
     for sentence in encoded.problems:
         problem(sentence)
     return SoundLatents(encoded)
