@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -15,13 +14,11 @@ from training.base import Base
 from training.data.collection import Collection, Item
 from training.data.encoding import Encoded, encode
 from training.data.features import LATENT
+from training.data.magnitudes import in_nepers
 from training.data.pieces import cut
-from training.data.rows import IMAGE, Rows
 from training.errors import DataError
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import fold
-
-NEPERS_PER_DB = math.log(10.0) / 20.0
 
 
 class Latents(Protocol):
@@ -57,10 +54,7 @@ class SoundLatents:
 
 
 class MelLatents:
-    """Stored mel images as pixels, for a model that learns without a VAE. Raises DataError where bands differ.
-
-    audio-diffusion's images are dB below each image's own loudest pixel; other mels are natural-log magnitudes.
-    """
+    """Stored mel images as pixels, for a model that learns without a VAE. Raises DataError where bands differ."""
 
     encoded: Encoded | None = None
 
@@ -68,13 +62,11 @@ class MelLatents:
         if not collection.items:
             raise DataError(f"{collection.name} holds no mel image: give others.")
         self.items, self._collection, self._geometry = collection.items, collection, geometry
-        medium = collection.medium
-        self._scale = NEPERS_PER_DB if isinstance(medium, Rows) and medium.column == IMAGE else 1.0
         self.latent(0)
 
     def latent(self, at: int) -> Tensor:
         """The image's pixels."""
-        mel = self._collection.mel(self.items[at]) * self._scale
+        mel = in_nepers(self._collection, self.items[at])
         bands = self._geometry.mel_bands
         if mel.shape[0] != bands:
             raise DataError(
