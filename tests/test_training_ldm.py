@@ -259,6 +259,7 @@ def test_pixels_need_no_base(sounds: Path, tmp_path: Path, capsys: pytest.Captur
         ({"noise": "{zero_terminal_snr: true}"}, 2, "take v or x0"),
         ({"start__source": "nowhere"}, 1, "nowhere"),
         ({"preset": "a b"}, 2, "letters, digits"),
+        ({"seconds": 30}, 2, "no more than 10.24 of a sound are encoded"),
         ({"guidance": 3}, 2, "there is no key guidance"),
     ],
 )

@@ -13,10 +13,10 @@ from torch import Tensor
 from training.base import Base
 from training.data.collection import Collection, Item
 from training.data.encoding import Encoded, encode
-from training.data.features import LATENT
+from training.data.features import LATENT, LONGEST_SECONDS
 from training.data.magnitudes import in_nepers
 from training.data.pieces import cut
-from training.errors import DataError
+from training.errors import DataError, RecipeError
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import fold
 
@@ -93,7 +93,8 @@ def open_latents(
 ) -> Latents:
     """The latents of a collection and other features of its sounds, each computed once; silence is left out.
 
-    Raises DataError where nothing is left, or mel images are given to a model that has a VAE.
+    Raises DataError where nothing is left, or mel images are given to a model that has a VAE, RecipeError where pieces
+    would be longer than what is encoded of them.
     """
     if collection.kind == "mel":
         if base.geometry.factor != 1 or features:
@@ -101,6 +102,11 @@ def open_latents(
                 f"{collection.name} holds mel images: they are for space pixels and conditioners that hear no sounds."
             )
         return MelLatents(collection, base.geometry)
+    if seconds > LONGEST_SECONDS:
+        raise RecipeError(
+            f"seconds is {seconds:g}, but no more than {LONGEST_SECONDS} of a sound are encoded at once and the rest would "
+            "never be learned; set fewer, and longer sounds are cut into pieces."
+        )
     pieces = cut(collection, cache, seconds)
     for sentence in pieces.problems[len(collection.problems) :]:
         problem(sentence)
