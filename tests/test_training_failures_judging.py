@@ -27,10 +27,8 @@ from training.errors import DataError  # noqa: E402
 from training.examples import make_sound  # noqa: E402
 from training.journal import read_rows  # noqa: E402
 from training.lesson import open_lesson  # noqa: E402
-from training.recipe import Recipe  # noqa: E402
 from training.reconstruction import check_reconstruction  # noqa: E402
 from training.shards import encode_shards  # noqa: E402
-from training.trainers.vae import VAERecipe  # noqa: E402
 from training.trainers.vocaldm_recipe import VocalDMRecipe  # noqa: E402
 from vocaldm_live.checkpoints.preset import read_preset  # noqa: E402
 from vocaldm_live.engine.engine import Engine  # noqa: E402
@@ -182,39 +180,6 @@ def test_i_variations_of_one_recording_are_on_one_side(presets: Path, tmp_path: 
         with pytest.raises(DataError, match=said) as caught:
             open_lesson(recipe_of(*told, *more), tmp_path / "cache", CPU)
         assert_sentence(str(caught.value).replace(": ", ", "))
-
-
-KINDS: list[tuple[type[Recipe], tuple[str, ...], set[str]]] = [
-    # The house's shards are read at once, by the reader that wrote them, and split by who made them.
-    (
-        VAERecipe,
-        ("trainers/vae.py", "vae_part.py", "mels.py", "sounds.py", "geometry.py", "data/formats.py"),
-        {"machine.workers", "data.format", "data.split"},
-    ),
-    (VocalDMRecipe, ("trainers/vocaldm.py", "lesson.py", "gestures.py", "data/formats.py"), set()),
-]
-
-
-@pytest.mark.parametrize(("kind", "files", "excused"), KINDS)
-def test_j_every_setting_is_read_by_somebody(
-    kind: type[Recipe], files: tuple[str, ...], excused: set[str]
-) -> None:
-    """The original's guidance schedule hung on a hook that was never called; its eta was reset before it counted."""
-    shared = ("loop.py", "launch.py", "budget.py", "turns.py", "step.py")
-    text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in (*shared, *files))
-    unread: set[str] = set()
-
-    def walk(model: Any, above: str) -> None:
-        for name, field in model.model_fields.items():
-            below = field.annotation
-            if f".{name}" not in text and f'"{name}"' not in text:
-                unread.add(above + name)
-            if isinstance(below, type) and hasattr(below, "model_fields"):
-                walk(below, f"{above}{name}.")
-
-    walk(kind, "")
-    # Each part's factor is looked up by the part's name.
-    assert {name for name in unread if not name.startswith("factors.")} - {"command"} <= excused
 
 
 def test_j_examples_are_made_with_the_steps_guidance_and_eta_that_were_told(

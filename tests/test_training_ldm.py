@@ -279,30 +279,10 @@ def test_mistakes_are_sentences(
     assert_sentence(said)
 
 
-def test_recipes_are_whole_and_every_key_is_read_by_somebody() -> None:
+def test_recipes_are_whole() -> None:
     for path in sorted((ROOT / "training" / "recipes").glob("*.yaml")):
         if yaml.safe_load(path.read_text(encoding="utf-8")).get("command") == "ldm":
             read_recipe(path, LDMRecipe, ["data.source=somewhere"])
-    files = ("trainers/ldm.py", "trainers/ldm_recipe.py", "blueprint.py", "diffusion.py", "starting.py")
-    places = [
-        ROOT / "training" / name
-        for name in (*files, "loop.py", "launch.py", "budget.py", "turns.py", "step.py")
-    ]
-    places += [*(ROOT / "training" / "conditioners").glob("*.py"), *(ROOT / "training" / "data").glob("*.py")]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in places)
-    unread = []
-
-    def walk(model: type, above: str) -> None:
-        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-            below = field.annotation
-            if f".{name}" not in text and f'"{name}"' not in text:
-                unread.append(above + name)
-            if isinstance(below, type) and hasattr(below, "model_fields"):
-                walk(below, f"{above}{name}.")
-
-    walk(LDMRecipe, "")
-    # The betas are handed to the preset's header as they stand.
-    assert set(unread) <= {"command", "noise.beta_start", "noise.beta_end"}
 
 
 def test_a_run_says_what_it_made(base: Path, sounds: Path, tmp_path: Path) -> None:

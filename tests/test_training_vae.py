@@ -162,26 +162,6 @@ def test_without_data_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == "The recipe: data is missing; set it.\n"
 
 
-def test_every_key_of_the_recipe_is_read_by_somebody() -> None:
-    """A setting that nobody reads promises what it does not do."""
-    files = ("trainers/vae.py", "mels.py", "sounds.py", "vae_part.py", "data/formats.py")
-    more = ("launch.py", "loop.py", "budget.py", "turns.py", "step.py")
-    text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in (*files, *more))
-    unread = []
-
-    def walk(model: type, above: str) -> None:
-        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-            below = field.annotation
-            if f".{name}" not in text and f'"{name}"' not in text:
-                unread.append(above + name)
-            if isinstance(below, type) and hasattr(below, "model_fields"):
-                walk(below, f"{above}{name}.")
-
-    walk(VAERecipe, "")
-    # A geometry is made of its keys as a whole.
-    assert all(name.startswith(("geometry.", "command", "machine.workers")) for name in unread), unread
-
-
 def test_clips_of_one_recording_stay_together(shards: Path, tmp_path: Path) -> None:
     """Examples are variations: the last ones are made of the same recordings as the first."""
     found = read_mels(DataSpec(source=str(shards)), None, HOUSE, None, tmp_path, 2, print)
