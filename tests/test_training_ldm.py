@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 
+from training.checkpoint import newest, read_facts  # noqa: E402
 from training.cli import main  # noqa: E402
 from training.journal import read_rows  # noqa: E402
 from training.recipe_file import read_recipe  # noqa: E402
@@ -36,6 +36,18 @@ from vocaldm_live.checkpoints.preset import check_preset, read_preset  # noqa: E
 ROOT = Path(__file__).resolve().parent.parent
 UNET = "{size: own, channels: [32, 32], head_width: 16}"
 STEPS = {"eps": 30, "x0": 50, "v": 120}
+KILLED = """
+import os, signal, sys
+from training.cli import main
+from training.step import Step
+real = Step.backward
+def backward(self, loss):
+    real(self, loss)
+    if self.index == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+Step.backward = backward
+main(sys.argv[2:])
+"""
 WORDS = ("a dog barks", "rain", "a door", "wind in a tree")
 
 
@@ -116,15 +128,15 @@ def test_a_killed_run_ends_as_an_unbroken_one(base: Path, sounds: Path, tmp_path
     assert main(command(sounds, tmp_path / "whole", *more)) == 0
     broken = tmp_path / "broken"
     asked = command(sounds, broken, *more, keeping__save_seconds=0)
-    started = subprocess.Popen(
-        [sys.executable, "-m", "training", *asked],
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, "3", *asked],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
-    while started.poll() is None and not (broken / "checkpoint.safetensors").exists():
-        time.sleep(0.05)
-    started.send_signal(signal.SIGKILL)
-    started.wait()
+    assert done.returncode == -signal.SIGKILL.value, done.stderr
+    saved = newest(broken)
+    assert saved is not None and 0 < read_facts(saved)["step"] < 6
     # The folder alone is enough to go on.
     assert main(["ldm", "--out", str(broken)]) == 0
     one, other = (load_file(folder / "unet.safetensors") for folder in (broken, tmp_path / "whole"))
