@@ -107,6 +107,22 @@ def test_the_houses_sounds_stand_at_the_peaks_of_its_training(presets: dict[str,
     assert -16.1 < min(peaks) < -13.0 and -3.5 < max(peaks) < -0.4
 
 
+def test_every_network_goes_to_the_device_that_was_told(
+    presets: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that stayed behind would be given sounds that lie where it is not."""
+    put(tmp_path / "sounds" / "a.wav", burst(1, 0.3), 16000)
+    for name, wanted in (("audioldm", ("clap", "latent", "sketch")), ("house", ("imitation", "latent"))):
+        base = base_of(presets[name], wanted)
+        asked = {part: Counter(monkeypatch, network, "to").given for part, network in base.networks.items()}
+        sent = Counter(monkeypatch, base.networks["vae"], "encode").given
+        there = torch.device("cpu", 0)
+        encode(read_collection(str(tmp_path / "sounds")), base, wanted, tmp_path / "cache", device=there)
+        for part in {"audioldm": ("clap_audio", "vae"), "house": ("encoder", "vae")}[name]:
+            assert asked[part] == [(there,)], part
+        assert len(sent) == 1
+
+
 def test_features_are_the_engines(presets: dict[str, Path], tmp_path: Path) -> None:
     put(tmp_path / "voices" / "a_imitation.wav", burst(1, 0.5, 48000), 48000)
     put(tmp_path / "voices" / "a.wav", burst(2, 0.5, 48000), 48000)

@@ -23,7 +23,6 @@ from training.base import Base  # noqa: E402
 from training.cli import main  # noqa: E402
 from training.journal import read_rows  # noqa: E402
 from training.losses.trajectory import segments, walk  # noqa: E402
-from training.trainers.distill_recipe import DistillRecipe  # noqa: E402
 from vocaldm_live.checkpoints.preset import read_preset  # noqa: E402
 from vocaldm_live.daemon.controls import Controls  # noqa: E402
 from vocaldm_live.model.denoise import Prediction  # noqa: E402
@@ -217,31 +216,3 @@ def test_mistakes_are_sentences(
     said = capsys.readouterr().err.strip()
     assert part in said
     assert_sentence(said)
-
-
-def test_every_key_of_the_recipe_is_read_by_somebody() -> None:
-    files = (
-        "trainers/distill.py",
-        "lesson.py",
-        "taught.py",
-        "loop.py",
-        "launch.py",
-        "budget.py",
-        "turns.py",
-        "step.py",
-    )
-    text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in files)
-    text += (ROOT / "training" / "gestures.py").read_text(encoding="utf-8")
-    unread = []
-
-    def looked_at(model: type, above: str) -> None:
-        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-            below = field.annotation
-            if f".{name}" not in text and f'"{name}"' not in text:
-                unread.append(above + name)
-            if isinstance(below, type) and hasattr(below, "model_fields"):
-                looked_at(below, f"{above}{name}.")
-
-    looked_at(DistillRecipe, "")
-    # The data's own keys are read by what opens collections.
-    assert set(unread) <= {"command", "data.format", "data.split"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ from train_denoisers import recipe_of, run_denoiser, trainer_of  # noqa: E402
 
 from training.base import open_base  # noqa: E402
 from training.data.features import Features  # noqa: E402
+from training.dataset import ARRAYS  # noqa: E402
 from training.errors import DataError  # noqa: E402
 from training.examples import make_sound  # noqa: E402
 from training.journal import read_rows  # noqa: E402
 from training.lesson import open_lesson  # noqa: E402
-from training.recipe import Recipe  # noqa: E402
 from training.reconstruction import check_reconstruction  # noqa: E402
-from training.trainers.vae import VAERecipe  # noqa: E402
+from training.shards import encode_shards  # noqa: E402
 from training.trainers.vocaldm_recipe import VocalDMRecipe  # noqa: E402
 from vocaldm_live.checkpoints.preset import read_preset  # noqa: E402
 from vocaldm_live.engine.engine import Engine  # noqa: E402
@@ -104,37 +105,81 @@ def test_i_a_sound_on_both_sides_is_refused(presets: Path, sounds: Path, tmp_pat
     assert not keys[0] & keys[1]
 
 
-KINDS: list[tuple[type[Recipe], tuple[str, ...], set[str]]] = [
-    # The house's shards are read at once, by the reader that wrote them, and split by who made them.
-    (
-        VAERecipe,
-        ("trainers/vae.py", "vae_part.py", "mels.py", "sounds.py", "geometry.py", "data/formats.py"),
-        {"machine.workers", "data.format", "data.held_out", "data.split"},
-    ),
-    (VocalDMRecipe, ("trainers/vocaldm.py", "lesson.py", "gestures.py", "data/formats.py"), set()),
-]
-
-
-@pytest.mark.parametrize(("kind", "files", "excused"), KINDS)
-def test_j_every_setting_is_read_by_somebody(
-    kind: type[Recipe], files: tuple[str, ...], excused: set[str]
+@pytest.mark.parametrize("kind", ["house", "small"])
+def test_i_all_that_encodes_is_on_the_runs_device(
+    presets: Path, sounds: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The original's guidance schedule hung on a hook that was never called; its eta was reset before it counted."""
-    shared = ("loop.py", "launch.py", "budget.py", "turns.py", "step.py")
-    text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in (*shared, *files))
-    unread: set[str] = set()
+    """An AudioLDM's CLAP stayed where it was while its VAE moved, and a run on a GPU ended before its first step."""
+    told: list[tuple[set[str], torch.device]] = []
+    own = Features.to
 
-    def walk(model: Any, above: str) -> None:
-        for name, field in model.model_fields.items():
-            below = field.annotation
-            if f".{name}" not in text and f'"{name}"' not in text:
-                unread.add(above + name)
-            if isinstance(below, type) and hasattr(below, "model_fields"):
-                walk(below, f"{above}{name}.")
+    def to(self: Features, device: torch.device | str) -> None:
+        told.append((set(self.networks), torch.device(device)))
+        own(self, device)
 
-    walk(kind, "")
-    # Each part's factor is looked up by the part's name.
-    assert {name for name in unread if not name.startswith("factors.")} - {"command"} <= excused
+    monkeypatch.setattr(Features, "to", to)
+    base = presets / "house" if kind == "house" else make_tiny_audioldm(tmp_path, "hears", text=False)
+    there = torch.device("cpu", 0)
+    more = [f"base={base}", f"data.source={sounds}", "least_vae_db=null", "machine.workers=0"]
+    open_lesson(recipe_of(*more, "data.held_out=0.3"), tmp_path / "cache", there)
+    hears = "encoder" if kind == "house" else "clap_audio"
+    assert ({"vae", hears}, there) in told and ({hears}, there) in told
+
+
+def test_i_others_judge_and_all_that_is_learned_from_keeps_its_speakers(
+    presets: Path, sounds: Path, tmp_path: Path
+) -> None:
+    """With a place of its own to judge by, a tenth was imitated by the speakers of what is held out, and learned from."""
+    other = tmp_path / "other"
+    put(other / "new.wav", 90)
+    told = [f"base={presets / 'house'}", f"held_out={other}", "least_vae_db=null", "machine.workers=0"]
+    lesson = open_lesson(recipe_of(*told, f"data.source={sounds}"), tmp_path / "cache", CPU)
+    heard: Any = lesson.sounds
+    assert {heard.sounds.items[at].split for at in heard.which} == {"train"} and len(heard) == 4
+    assert {item.split for item in heard.heard.items} == {"train"}
+    split = tmp_path / "split"
+    for number, place in enumerate(("train", "train", "validation", "test")):
+        (split / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(sounds / f"{number}.wav", split / place)
+    given = [*told, f"data.source={split}", "data.split=given"]
+    apart = open_lesson(recipe_of(*given), tmp_path / "cache", CPU)
+    assert len(apart.sounds) == 2 and len(apart.held_out) == 1
+    shutil.rmtree(split / "train")
+    with pytest.raises(DataError, match="nothing to learn from") as caught:
+        open_lesson(recipe_of(*given), tmp_path / "cache", CPU)
+    assert_sentence(str(caught.value).replace(": ", ", "))
+
+
+def test_i_variations_of_one_recording_are_on_one_side(presets: Path, tmp_path: Path) -> None:
+    """The last of the house's examples are made of what the first ones are made of, and are no judges of those."""
+    draw = np.random.default_rng(0)
+    arrays: dict[str, Any] = {
+        name: draw.normal(-4.0, 1.0, (6, 128, 32)).astype(np.float16) for name in ARRAYS
+    }
+    arrays |= {name: np.zeros((6, 4, 32), np.float32) for name in ("sketch", "imitation_sketch")}
+
+    def shards(name: str, sources: list[str]) -> Path:
+        told = json.dumps(sources)
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "shard-00000.npz", family=told, source=told, **arrays)
+        return tmp_path / name
+
+    first = shards("first", ["glide", "kept"] * 3)
+    told = [f"base={presets / 'house'}", "least_vae_db=null"]
+    lesson = open_lesson(recipe_of(*told, f"data.source={first}"), tmp_path / "cache", CPU)
+    every = encode_shards(first, None, lesson.base, tmp_path / "cache", CPU)
+    for sounds, begin in ((lesson.sounds, 0), (lesson.held_out, 1)):
+        assert len(sounds) == 3
+        assert all(torch.equal(sounds.latent(at), every.latent(begin + 2 * at)) for at in range(3))
+    for name, others, said in (
+        ("same", ["kept"] * 6, "holds kept, which"),
+        ("one", [], "too few to judge by"),
+    ):
+        other = shards(name, others or ["glide"] * 6)
+        more = [f"data.source={first}", f"held_out={other}"] if others else [f"data.source={other}"]
+        with pytest.raises(DataError, match=said) as caught:
+            open_lesson(recipe_of(*told, *more), tmp_path / "cache", CPU)
+        assert_sentence(str(caught.value).replace(": ", ", "))
 
 
 def test_j_examples_are_made_with_the_steps_guidance_and_eta_that_were_told(

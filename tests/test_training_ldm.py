@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 
+from training.checkpoint import newest, read_facts  # noqa: E402
 from training.cli import main  # noqa: E402
 from training.journal import read_rows  # noqa: E402
 from training.recipe_file import read_recipe  # noqa: E402
@@ -36,6 +36,18 @@ from vocaldm_live.checkpoints.preset import check_preset, read_preset  # noqa: E
 ROOT = Path(__file__).resolve().parent.parent
 UNET = "{size: own, channels: [32, 32], head_width: 16}"
 STEPS = {"eps": 30, "x0": 50, "v": 120}
+KILLED = """
+import os, signal, sys
+from training.cli import main
+from training.step import Step
+real = Step.backward
+def backward(self, loss):
+    real(self, loss)
+    if self.index == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+Step.backward = backward
+main(sys.argv[2:])
+"""
 WORDS = ("a dog barks", "rain", "a door", "wind in a tree")
 
 
@@ -116,15 +128,15 @@ def test_a_killed_run_ends_as_an_unbroken_one(base: Path, sounds: Path, tmp_path
     assert main(command(sounds, tmp_path / "whole", *more)) == 0
     broken = tmp_path / "broken"
     asked = command(sounds, broken, *more, keeping__save_seconds=0)
-    started = subprocess.Popen(
-        [sys.executable, "-m", "training", *asked],
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, "3", *asked],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
-    while started.poll() is None and not (broken / "checkpoint.safetensors").exists():
-        time.sleep(0.05)
-    started.send_signal(signal.SIGKILL)
-    started.wait()
+    assert done.returncode == -signal.SIGKILL.value, done.stderr
+    saved = newest(broken)
+    assert saved is not None and 0 < read_facts(saved)["step"] < 6
     # The folder alone is enough to go on.
     assert main(["ldm", "--out", str(broken)]) == 0
     one, other = (load_file(folder / "unet.safetensors") for folder in (broken, tmp_path / "whole"))
@@ -259,6 +271,7 @@ def test_pixels_need_no_base(sounds: Path, tmp_path: Path, capsys: pytest.Captur
         ({"noise": "{zero_terminal_snr: true}"}, 2, "take v or x0"),
         ({"start__source": "nowhere"}, 1, "nowhere"),
         ({"preset": "a b"}, 2, "letters, digits"),
+        ({"seconds": 30}, 2, "no more than 10.24 of a sound are encoded"),
         ({"guidance": 3}, 2, "there is no key guidance"),
     ],
 )
@@ -278,30 +291,10 @@ def test_mistakes_are_sentences(
     assert_sentence(said)
 
 
-def test_recipes_are_whole_and_every_key_is_read_by_somebody() -> None:
+def test_recipes_are_whole() -> None:
     for path in sorted((ROOT / "training" / "recipes").glob("*.yaml")):
         if yaml.safe_load(path.read_text(encoding="utf-8")).get("command") == "ldm":
             read_recipe(path, LDMRecipe, ["data.source=somewhere"])
-    files = ("trainers/ldm.py", "trainers/ldm_recipe.py", "blueprint.py", "diffusion.py", "starting.py")
-    places = [
-        ROOT / "training" / name
-        for name in (*files, "loop.py", "launch.py", "budget.py", "turns.py", "step.py")
-    ]
-    places += [*(ROOT / "training" / "conditioners").glob("*.py"), *(ROOT / "training" / "data").glob("*.py")]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in places)
-    unread = []
-
-    def walk(model: type, above: str) -> None:
-        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-            below = field.annotation
-            if f".{name}" not in text and f'"{name}"' not in text:
-                unread.append(above + name)
-            if isinstance(below, type) and hasattr(below, "model_fields"):
-                walk(below, f"{above}{name}.")
-
-    walk(LDMRecipe, "")
-    # The betas are handed to the preset's header as they stand.
-    assert set(unread) <= {"command", "noise.beta_start", "noise.beta_end"}
 
 
 def test_a_run_says_what_it_made(base: Path, sounds: Path, tmp_path: Path) -> None:

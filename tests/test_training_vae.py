@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +11,20 @@ import numpy as np
 import parts
 import pytest
 import torch
+from PIL import Image
 from tiny import assert_sentence, make_tiny_preset
 
 parts.package("lightning")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
+from sound_runs import MEL, tones  # noqa: E402
 from sound_runs import command as sound_command  # noqa: E402
-from sound_runs import tones  # noqa: E402
 
 from training.cli import main  # noqa: E402
+from training.data.rows import from_tables  # noqa: E402
+from training.data.spec import DataSpec  # noqa: E402
 from training.dataset import ARRAYS, read_dataset  # noqa: E402
+from training.errors import DataError  # noqa: E402
 from training.export import export  # noqa: E402
 from training.journal import read_rows  # noqa: E402
 from training.judges.patch import PatchJudge  # noqa: E402
@@ -30,7 +35,7 @@ from training.losses.mels import (  # noqa: E402
     slope_distance,
     square_distance,
 )
-from training.mels import OfSounds  # noqa: E402
+from training.mels import OfSounds, Stored, read_mels  # noqa: E402
 from training.recipe_file import read_recipe  # noqa: E402
 from training.sounds import Sounds  # noqa: E402
 from training.trainers.vae import VAERecipe  # noqa: E402
@@ -46,7 +51,7 @@ LEARNT = ("network.decoder", "network.post_quant_conv")
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen clips of 64 frames: two gliding partials over noise, at different levels."""
+    """Sixteen clips of 64 frames: two gliding partials over noise, at different levels; the last four are held out."""
     folder = tmp_path_factory.mktemp("shards")
     rng = np.random.default_rng(0)
     time, band = np.arange(64), np.arange(128)[:, None]
@@ -58,7 +63,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
             mel = np.maximum(mel, -1.0 - 0.5 * (band - place) ** 2)
         mels.append(mel)
     arrays = {name: np.zeros((16, 1), np.float16) for name in ARRAYS} | {"mel": np.array(mels, np.float16)}
-    names = json.dumps(["drawn"] * 16)
+    names = json.dumps(["glide"] * 12 + ["kept"] * 4)
     np.savez(folder / "shard-00000.npz", family=names, source=names, **arrays)
     return folder
 
@@ -157,24 +162,42 @@ def test_without_data_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == "The recipe: data is missing; set it.\n"
 
 
-def test_every_key_of_the_recipe_is_read_by_somebody() -> None:
-    """A setting that nobody reads promises what it does not do."""
-    files = ("trainers/vae.py", "mels.py", "sounds.py", "vae_part.py", "data/formats.py")
-    more = ("launch.py", "loop.py", "budget.py", "turns.py", "step.py")
-    text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in (*files, *more))
-    unread = []
+def test_clips_of_one_recording_stay_together(shards: Path, tmp_path: Path) -> None:
+    """Examples are variations: the last ones are made of the same recordings as the first."""
+    found = read_mels(DataSpec(source=str(shards)), None, HOUSE, None, tmp_path, 2, print)
+    assert (len(found.training), len(found.kept)) == (12, 4)
+    with np.load(shards / "shard-00000.npz") as whole:
+        arrays = {name: whole[name] for name in whole.files}
+    mixed = {"source": json.dumps(["glide", "kept"] * 8)}
+    for name, more in (("mixed", mixed), ("alone", {"source": json.dumps(["glide"] * 16)})):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "shard-00000.npz", **arrays | more)
+    apart = read_mels(DataSpec(source=str(tmp_path / "mixed")), None, HOUSE, None, tmp_path, 2, print)
+    np.testing.assert_array_equal(apart.kept.mels, arrays["mel"][1::2])  # type: ignore[union-attr]
+    for source, held_out, said in (
+        ("alone", None, "too few to judge by"),
+        ("alone", "mixed", "holds glide, which"),
+    ):
+        other = None if held_out is None else str(tmp_path / held_out)
+        with pytest.raises(DataError, match=said) as caught:
+            read_mels(DataSpec(source=str(tmp_path / source)), other, HOUSE, None, tmp_path, 2, print)
+        assert_sentence(str(caught.value).replace(": ", ", "))
 
-    def walk(model: type, above: str) -> None:
-        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-            below = field.annotation
-            if f".{name}" not in text and f'"{name}"' not in text:
-                unread.append(above + name)
-            if isinstance(below, type) and hasattr(below, "model_fields"):
-                walk(below, f"{above}{name}.")
 
-    walk(VAERecipe, "")
-    # A geometry is made of its keys as a whole.
-    assert all(name.startswith(("geometry.", "command", "machine.workers")) for name in unread), unread
+def test_images_of_mels_are_as_loud_as_mels(tmp_path: Path) -> None:
+    """audio-diffusion's pixels are dB: as nepers they would be nine times too far apart, and below every floor."""
+    pyarrow = parts.package("pyarrow")
+    cells = []
+    for level in (0, 255):
+        file = io.BytesIO()
+        Image.fromarray(np.full((16, 8), level, np.uint8)).save(file, format="PNG")
+        cells.append({"bytes": file.getvalue(), "path": None})
+    table = pyarrow.table({"image": cells, "audio_file": ["dark", "light"]})
+    geometry = Geometry(**MEL)  # type: ignore[arg-type]
+    mels = Stored(from_tables("set", {"train": table}), geometry)
+    dark, light = (mels.crop(at, 8, (0.0, 0.0), np.random.default_rng(0)) for at in range(2))
+    assert dark == pytest.approx(-80.0 * np.log(10.0) / 20.0) and light == pytest.approx(0.0, abs=1e-6)
+    assert mels.lowest == pytest.approx(float(dark.min())), "what pads them is as dark as they get"
 
 
 def test_the_houses_recipe_is_one() -> None:

@@ -125,6 +125,32 @@ def test_it_goes_on_where_its_base_stands(trained: Path, sounds: Path, tmp_path:
     assert heard[:2] == ["0-made.wav", "0-sound.wav"]
 
 
+def test_what_went_on_from_a_presets_vocoder_becomes_part_of_that_preset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the preset itself, and from the folder of the run that did: a vocoder belongs to its mel alone."""
+    preset = make_tiny_preset(tmp_path)
+    sounds = tones(tmp_path / "sounds")
+    once, again = tmp_path / "once", tmp_path / "again"
+    for base, out in ((preset, once), (once, again)):
+        told = ["--steps", "1", "--set", OFF, "--set", f"base={base}"]
+        assert main(command("vocoder", sounds, out, *told, batch=2, crop=8, bank=2)) == 0
+        given = ["export", "--base", str(preset), "--name", out.name, "--to", str(tmp_path / "made")]
+        assert main([*given, "--vocoder", str(out)]) == 0
+        made = load_file(tmp_path / "made" / out.name / "vocoder.safetensors")
+        wanted = load_file(out / "vocoder.safetensors")
+        for name, value in wanted.items():
+            torch.testing.assert_close(made[name].float(), value, atol=1e-3, rtol=1e-3)
+    small = ["--steps", "1", "--set", OFF]
+    assert main(command("vocoder", sounds, tmp_path / "small", *small, batch=2, bank=2)) == 0
+    capsys.readouterr()
+    other = ["export", "--base", str(preset), "--name", "other", "--to", str(tmp_path / "made")]
+    assert main([*other, "--vocoder", str(tmp_path / "small")]) == 1
+    said = capsys.readouterr().err.strip()
+    assert "another mel than that of tiny (sample_rate, n_fft, hop, mel_bands" in said
+    assert_sentence(said)
+
+
 @pytest.mark.parametrize("network", [HIFI_GAN, BIGVGAN])
 def test_networks_of_upsampling_learn(sounds: Path, tmp_path: Path, network: str) -> None:
     losses = "{logarithmic: 0, linear: 0, mel: 1, fooled: 0.02, features: 0.02}"
@@ -244,25 +270,10 @@ def test_too_few_sounds_and_broken_ones_are_told(
 
 
 def test_the_recipes_are_some() -> None:
-    """Every key is read by somebody, and the files say what they mean."""
+    """The files say what they mean."""
     house = read_recipe(ROOT / "training" / "recipes" / "house-vocoder.yaml", VocoderRecipe)
     assert (house.budget.minutes, house.procedural, house.batch, house.held_out_by) == (78, 340, 8, "name")
     gan = read_recipe(ROOT / "training" / "recipes" / "hifi-gan.yaml", VocoderRecipe)
     made = make_vocoder(gan.network, gan.geometry.build(), None, None)
     # What the fact sheet counts, and weight norm's lengths.
     assert sum(value.numel() for value in plain_state(made.network).values()) == 55_264_897 + 2 * 64
-    files = ("trainers/vocoder.py", "vocoder_part.py", "sounds.py", "geometry.py", "loop.py", "budget.py")
-    more = ("launch.py", "turns.py", "step.py", "data/formats.py")
-    text = "\n".join((ROOT / "training" / name).read_text(encoding="utf-8") for name in (*files, *more))
-    unread = []
-
-    def walk(model: type, above: str) -> None:
-        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
-            if f".{name}" not in text and f'"{name}"' not in text:
-                unread.append(above + name)
-            if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
-                walk(field.annotation, f"{above}{name}.")
-
-    walk(VocoderRecipe, "")
-    # Sizes become a part of a preset's header, a geometry a geometry, each as a whole.
-    assert all(name.startswith(("geometry.", "command", "machine.workers")) for name in unread), unread

@@ -49,8 +49,9 @@ def run_ldm(recipe: LDMRecipe, out: Path, fresh: bool = False, progress: Progres
             base = base_of(recipe)
             conditioner = open_conditioner(recipe.conditioner, base, fabric.device)
             blueprint = drawn(recipe, base, conditioner, {} if beginning is None else beginning.sizes)
+            problem = say if loud else lambda sentence: None
             examples, judged = open_examples(
-                recipe, blueprint, conditioner, cache, say if loud else lambda sentence: None, progress
+                recipe, blueprint, conditioner, cache, problem, progress, fabric.device
             )
         if loud:
             _introduce(recipe, blueprint, conditioner, examples, judged, beginning)
@@ -74,8 +75,9 @@ def open_examples(
     cache: Path,
     problem: Callable[[str], None],
     progress: Progress | None = None,
+    device: torch.device | str = "cpu",
 ) -> tuple[Latents, Latents | None]:
-    """Examples to learn from, and those held out, none where the data are too few to hold any out."""
+    """Examples to learn from, and those held out, none where the data are too few to hold any out; encoded on `device`."""
     collection = open_collection(recipe.data, problem)
     collection = collection.of(item for item in collection.items if item.role == "sound")
     base = blueprint.encoding_base()
@@ -95,6 +97,7 @@ def open_examples(
                 recipe.machine.workers,
                 problem,
                 progress,
+                device,
             )
         )
     if found[0] is None:

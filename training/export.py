@@ -134,18 +134,25 @@ def _check_base(base: Preset, files: Mapping[str, PartFile], target: Path) -> li
                 f"{file.source} was trained with another noise schedule than that of {base.name}; take the preset that "
                 "its run wrote."
             )
+        mel = dict(file.told.about.get("mel") or {}) if file.told else {}
+        other = [key for key, value in mel.items() if getattr(base.geometry, key) != value]
+        if other:
+            raise PresetError(
+                f"{file.source} was trained for another mel than that of {base.name} ({', '.join(other)}); name a base of "
+                "its mel."
+            )
         origin = dict(file.told.base) if file.told else {}
         if origin and origin.get("sha256") != base.sha256:
             raise PresetError(
                 f"{file.source} was trained from the preset {origin.get('name')} "
                 f"({str(origin.get('sha256'))[:12]}), not from {base.name} ({base.sha256[:12]}); name that base."
             )
-        for other, sha256 in file.told.replaced.items() if file.told else ():
-            if other in files and files[other].run is not None and files[other].run == file.run:
+        for beside, sha256 in file.told.replaced.items() if file.told else ():
+            if beside in files and files[beside].run is not None and files[beside].run == file.run:
                 continue  # trained on together, in one run
-            if other not in files or files[other].sha256 != sha256:
+            if beside not in files or files[beside].sha256 != sha256:
                 raise PresetError(
-                    f"{file.source} was trained with another {other} than that of {base.name}; give it with --{other}, "
+                    f"{file.source} was trained with another {beside} than that of {base.name}; give it with --{beside}, "
                     f"the file whose sha256 begins with {sha256[:12]}."
                 )
         described = file.told is not None and part in file.told.about.get("parts", {})

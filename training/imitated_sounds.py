@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from training.base import Base
@@ -96,12 +97,14 @@ def imitated_sounds(
     progress: Progress | None = None,
     problem: Callable[[str], None] | None = None,
     pool: Pool | None = None,
+    device: torch.device | str = "cpu",
 ) -> ImitatedSounds:
     """Cut a collection into pieces, have each imitated, and encode sounds and voices, all of it once (data/store.py).
 
-    The base needs its VAE, and its encoder or CLAP's audio tower. `voices`: how many are rendered of a sound that has
-    no recorded one. `progress(stage, done, whole)` hears of "cutting", "imitating", "encoding" and "hearing"; `problem`
-    a sentence for everything that is left out here; of its own the collection tells. Raises DataError, RecipeError.
+    The base needs its VAE, and its encoder or CLAP's audio tower; they compute on `device`. `voices`: how many are
+    rendered of a sound that has no recorded one. `progress(stage, done, whole)` hears of "cutting", "imitating",
+    "encoding" and "hearing"; `problem` a sentence for everything that is left out here; of its own the collection
+    tells. Raises DataError, RecipeError.
     """
     told = set(collection.problems)
 
@@ -110,7 +113,7 @@ def imitated_sounds(
             problem(sentence)
 
     pieces = cut(collection, cache, progress=_stage(progress, "cutting"))
-    return imitated_pieces(pieces, base, cache, voices, seed, workers, progress, tell, pool)
+    return imitated_pieces(pieces, base, cache, voices, seed, workers, progress, tell, pool, device)
 
 
 def imitated_pieces(
@@ -123,6 +126,7 @@ def imitated_pieces(
     progress: Progress | None = None,
     problem: Callable[[str], None] | None = None,
     pool: Pool | None = None,
+    device: torch.device | str = "cpu",
 ) -> ImitatedSounds:
     """The same of a collection whose sounds stay as they are, none of them longer than a base hears."""
     has_encoder = "encoder" in base.networks
@@ -135,8 +139,9 @@ def imitated_pieces(
     with lent(pool, workers) as one:
         spoken = imitated(pieces, cache, voices, seed, progress=_stage(progress, "imitating"), pool=one)
         wanted = (LATENT, towers[REFERENCE], SKETCH)
-        sounds = encode(only, base, wanted, cache, 1, _stage(progress, "encoding"), one)
-        heard = encode(spoken, base, (towers[IMITATION], SKETCH), cache, 1, _stage(progress, "hearing"), one)
+        sounds = encode(only, base, wanted, cache, 1, _stage(progress, "encoding"), one, device)
+        told = (towers[IMITATION], SKETCH)
+        heard = encode(spoken, base, told, cache, 1, _stage(progress, "hearing"), one, device)
     if problem is not None:
         for sentence in dict.fromkeys((*spoken.problems, *sounds.problems, *heard.problems)):
             problem(sentence)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from training.loop import train
 from training.recipe import Machine
 from training.reconstruction import check_reconstruction
 from training.shards import encode_shards, mels, shards_digest
+from training.sources import held_out_clips, read_sources, refuse_shared
 from training.trainer import Outcome
 from training.trainers.vocaldm import VocalDMTrainer
 from training.trainers.vocaldm_recipe import VocalDMRecipe
@@ -39,9 +41,6 @@ CACHE = "encoded"
 
 CHECKED = 16
 """Sounds by which it is known whether the base's VAE knows them."""
-
-SHARE_KEPT = 4
-"""One in so many shards' examples is held out at most, where no others are named to judge by."""
 
 
 class Taught(Protocol):
@@ -133,17 +132,17 @@ def base_of(recipe: Taught) -> Base:
 
 def _of_shards(recipe: Taught, base: Base, cache: Path, device: torch.device) -> Lesson:
     folder, limit = Path(recipe.data.source), recipe.data.limit
-    sounds = encode_shards(folder, limit, base, cache, device)
-    digest = shards_digest(folder)
+    digest, sources = shards_digest(folder), read_sources(folder, limit)
     if recipe.held_out is None:
-        kept = min(recipe.bank, len(sounds) // SHARE_KEPT)
-        sounds, held_out = (
-            sounds.part(slice(0, len(sounds) - kept)),
-            sounds.part(slice(len(sounds) - kept, None)),
-        )
+        every = encode_shards(folder, limit, base, cache, device)
+        apart = held_out_clips(folder, sources, recipe.data.held_out)
+        sounds, held_out = every.part(np.flatnonzero(~apart)), every.part(np.flatnonzero(apart))
     else:
-        held_out = encode_shards(Path(recipe.held_out), recipe.bank, base, cache, device)
-        digest = f"{digest} {shards_digest(Path(recipe.held_out))}"
+        others = Path(recipe.held_out)
+        refuse_shared(folder, sources, others, read_sources(others, recipe.bank))
+        sounds = encode_shards(folder, limit, base, cache, device)
+        held_out = encode_shards(others, recipe.bank, base, cache, device)
+        digest = f"{digest} {shards_digest(others)}"
     found = _checked(recipe, base, mels(read_dataset(folder, CHECKED), CHECKED))
     return Lesson(base, sounds, held_out, digest, found)
 
@@ -156,18 +155,12 @@ def _of_collection(
     progress: Progress | None,
     problem: Callable[[str], None],
 ) -> Lesson:
-    for part in ("vae", "encoder"):
-        if part in base.networks:
-            base.networks[part].to(device)
-
     def taken(collection: Collection) -> ImitatedSounds:
-        workers = recipe.machine.workers
-        return imitated_sounds(
-            collection, base, cache, recipe.voices, recipe.seed, workers, progress, problem
-        )
+        told = (recipe.voices, recipe.seed, recipe.machine.workers, progress, problem)
+        return imitated_sounds(collection, base, cache, *told, device=device)
 
-    collection = open_collection(recipe.data, problem)
     if recipe.held_out is None:
+        collection = open_collection(recipe.data, problem)
         every = taken(collection)
         return Lesson(
             base,
@@ -176,6 +169,10 @@ def _of_collection(
             every.digest(),
             _known(recipe, base, collection),
         )
+    # Others judge, so nothing of these is held out, and what the data themselves keep apart is not learned from.
+    collection = open_collection(recipe.data.model_copy(update={"held_out": 0.0}), problem).part(TRAINING)
+    if not any(item.role == "sound" for item in collection.items):
+        raise DataError(f"{recipe.data.source} has nothing to learn from: set data.split.")
     others = open_collection(DataSpec(source=recipe.held_out, held_out=0.0), problem)
     others = others.of(replace(item, split=HELD_OUT) for item in others.items)
     sounds, held_out = taken(collection), taken(others)

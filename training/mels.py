@@ -13,11 +13,13 @@ from torch import Tensor
 
 from training.data.collection import HELD_OUT, TRAINING, Collection
 from training.data.formats import open_collection, read_collection
+from training.data.magnitudes import in_nepers, lowest_of
 from training.data.spec import DataSpec
 from training.dataset import read_dataset
 from training.errors import DataError
 from training.provenance import describe_data
 from training.sounds import Sounds, read_sounds
+from training.sources import held_out_clips, refuse_shared
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import log_mel
 
@@ -74,10 +76,11 @@ class OfSounds:
 
 
 class Stored:
-    """Mels that a collection holds as they are: no gain is known of them."""
+    """Mels that a collection holds, as natural logarithms: no gain is known of them."""
 
-    def __init__(self, collection: Collection, bands: int) -> None:
-        self.collection, self.bands = collection, bands
+    def __init__(self, collection: Collection, geometry: Geometry) -> None:
+        self.collection, self.bands = collection, geometry.mel_bands
+        self.lowest = lowest_of(collection, geometry)
 
     def __len__(self) -> int:
         return len(self.collection.items)
@@ -85,7 +88,7 @@ class Stored:
     def crop(self, item: int, frames: int, gain: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
         """`[bands, frames]` or less, from a drawn frame on; raises DataError where it has other bands."""
         entry = self.collection.items[item]
-        mel = self.collection.mel(entry)
+        mel = in_nepers(self.collection, entry)
         if mel.shape[0] != self.bands:
             raise DataError(
                 f"{entry.key} has {mel.shape[0]} bands where geometry.mel_bands is {self.bands}; correct the recipe."
@@ -119,16 +122,16 @@ def read_mels(
     bank: int,
     problem: Callable[[str], None],
 ) -> MelSet:
-    """Mels of a folder of the house's shards, else of a collection, a share of whose groups is held out.
+    """Mels of a folder of the house's shards or of a collection, a share of whose groups is held out.
 
-    held_out: of shards, a folder of others to judge by; without it their last clips, a quarter or `bank` of them.
-    Raises DataError where nothing is left on either side.
+    held_out: of shards, a folder of others to judge by, at most `bank` of them; without it all clips of a share of
+    their families and recordings. Raises DataError where nothing is left on either side, or both share a recording.
     """
     place = Path(data.source)
     training: Mels
     kept: Mels
     if any(place.glob(SHARDS)) or held_out is not None:
-        training, kept = _shards(place, held_out, geometry, data.limit, bank)
+        training, kept = _shards(place, held_out, geometry, data, bank)
     else:
         # Only the collection itself says whether it holds sounds or mels.
         found = read_collection(data.source, data.format)
@@ -137,9 +140,7 @@ def read_mels(
             training, kept = (OfSounds(sounds, geometry, peak) for sounds in pair)
         else:
             collection = open_collection(data, problem)
-            training, kept = (
-                Stored(collection.part(one), geometry.mel_bands) for one in (TRAINING, HELD_OUT)
-            )
+            training, kept = (Stored(collection.part(one), geometry) for one in (TRAINING, HELD_OUT))
     if not len(training) or not len(kept):
         raise DataError(
             f"{data.source} holds {len(training)} mels to train on and {len(kept)} to judge by; give more."
@@ -156,16 +157,19 @@ def stacked(rows: Sequence[np.ndarray], frames: int, lowest: float) -> tuple[Ten
 
 
 def _shards(
-    place: Path, held_out: str | None, geometry: Geometry, limit: int | None, bank: int
+    place: Path, held_out: str | None, geometry: Geometry, data: DataSpec, bank: int
 ) -> tuple[Shards, Shards]:
     lowest = float(np.log(geometry.mel_floor))
-    mels = read_dataset(place, limit).mel
+    found = read_dataset(place, data.limit)
+    mels = found.mel
     if mels.shape[1] != geometry.mel_bands:
         raise DataError(
             f"The shards in {place} have {mels.shape[1]} bands where the geometry has {geometry.mel_bands}; train on "
             "sounds, or for the house's geometry."
         )
     if held_out is not None:
-        return Shards(mels, lowest), Shards(read_dataset(Path(held_out), bank).mel, lowest)
-    kept = min(bank, len(mels) // 4)
-    return Shards(mels[: len(mels) - kept], lowest), Shards(mels[len(mels) - kept :], lowest)
+        others = read_dataset(Path(held_out), bank)
+        refuse_shared(place, found.source, Path(held_out), others.source)
+        return Shards(mels, lowest), Shards(others.mel, lowest)
+    apart = held_out_clips(place, found.source, data.held_out)
+    return Shards(mels[~apart], lowest), Shards(mels[apart], lowest)

@@ -70,8 +70,8 @@ class StackedSounds:
         found: np.ndarray = self.voice_sketches[index]
         return found
 
-    def part(self, rows: slice) -> StackedSounds:
-        """Some of them."""
+    def part(self, rows: slice | np.ndarray) -> StackedSounds:
+        """Some of them, by number."""
         return StackedSounds(*(getattr(self, one.name)[rows] for one in fields(self)))
 
 

@@ -156,7 +156,7 @@ def write_vocoder(folder: Path, made: VocoderMade, network: nn.Module, name: str
         ) from error
 
 
-def _part(sizes: Any, geometry: Geometry) -> NetworkPart:
+def _part(sizes: Sizes, geometry: Geometry) -> NetworkPart:
     plain = {**sizes.model_dump(), "file": PART_FILE, "sha256": "0" * 64}
     try:
         part: Any = TypeAdapter(VocoderPart).validate_python(plain)

@@ -101,5 +101,7 @@ def make(spec: ConditionerSpec, base: Base | None, device: torch.device) -> Cond
         raise RecipeError(f"The base {base.preset.name} has no null of CLAP's empty text: import it again.")
     for part in ("clap_text", "clap_audio"):
         if part in base.networks:
-            base.networks[part].float().to(device)
+            base.networks[part].float()
+    if "clap_text" in base.networks:
+        base.networks["clap_text"].to(device)  # what hears goes where sounds are encoded (data/features.py)
     return ClapConditioner(base, spec.text_share, unet.null.clone().cpu())

@@ -104,8 +104,7 @@ class Encoding:
 
     def to(self, device: str) -> None:
         """Compute there from now on."""
-        for network in self.features.networks.values():
-            network.to(device)
+        self.features.to(device)
 
     def __call__(self, task: Task) -> tuple[str, dict[str, np.ndarray] | str]:
         """The task's key and its arrays by kind."""
@@ -123,18 +122,20 @@ def encode(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     pool: Pool | None = None,
+    device: torch.device | str = "cpu",
 ) -> Encoded:
     """Features of every item of a collection of sounds: "latent", "imitation", "reference", "clap", "sketch".
 
     What the folder `cache` holds already is not computed again, and what is the same under two names is computed once;
-    a run that was stopped goes on. Sounds are read here and sent to `workers` processes, or to those of `pool`. Items
-    that cannot be read, are shorter than 50 ms or silent are left out and told; of longer ones than
-    `features.LONGEST_SECONDS` the beginning is heard (data/pieces.py cuts them). Raises DataError where nothing is
-    left or the disk says no, RecipeError where the base has no part for a feature.
+    a run that was stopped goes on. Sounds are read here and sent to `workers` processes, or to those of `pool`, which
+    compute on `device`: all networks that are needed move there. Items that cannot be read, are shorter than 50 ms or
+    silent are left out and told; of longer ones than `features.LONGEST_SECONDS` the beginning is heard (data/pieces.py
+    cuts them). Raises DataError where nothing is left or the disk says no, RecipeError where the base has no part for a
+    feature.
     """
     if collection.kind != "sound":
         raise DataError(f"{collection.name} holds mel images: encoding needs sounds.")
-    features = Features(base, wanted)
+    features = Features(base, wanted, device)
     stores = {kind: Store(cache, kind, features.maker(kind)) for kind in wanted}
     keyed, problems = contents(collection)
     missing: dict[str, Item] = {}

@@ -40,9 +40,12 @@ VERSION = 1
 
 
 class Features:
-    """Computes features of sounds with the parts of a base that were opened; raises RecipeError where one was not."""
+    """Computes features of sounds with the parts of a base that were opened, all on one device.
 
-    def __init__(self, base: Base, wanted: Some[str]) -> None:
+    Raises RecipeError where a part was not opened.
+    """
+
+    def __init__(self, base: Base, wanted: Some[str], device: torch.device | str = "cpu") -> None:
         unknown = sorted(set(wanted) - set(KINDS))
         if unknown:
             raise RecipeError(f"There is no feature {unknown[0]}: take of {', '.join(KINDS)}.")
@@ -54,6 +57,13 @@ class Features:
         self.geometry = base.geometry
         self.networks = {name: base.networks[name] for name in sorted(needed)}
         self.trained = base.preset.header.parts.unet
+        self.to(device)
+
+    def to(self, device: torch.device | str) -> None:
+        """Compute there from now on: every network moves, for a sound is sent to one device."""
+        self.device = torch.device(device)
+        for network in self.networks.values():
+            network.to(self.device)
 
     def maker(self, kind: str) -> str:
         """SHA-256 of all that a feature depends on beside the sound: weights, geometry, level, version."""
@@ -79,7 +89,7 @@ class Features:
         scale = self._scale(samples, role, key)
         samples = scale.there(samples)
         found: dict[str, np.ndarray] = {}
-        device = self._device()
+        device = self.device
         with torch.inference_mode(), torch.autocast(device.type, enabled=False):
             for kind in kinds:
                 if kind == LATENT:
@@ -127,11 +137,6 @@ class Features:
         else:
             vector = Embedder(network, device).embed(sound, kind == IMITATION)
         return vector[0].float().cpu().numpy()
-
-    def _device(self) -> torch.device:
-        weights = (weight for network in self.networks.values() for weight in network.parameters())
-        first = next(weights, None)
-        return torch.device("cpu") if first is None else first.device
 
 
 def parts_for(wanted: Some[str]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -14,14 +13,12 @@ from torch import Tensor
 from training.base import Base
 from training.data.collection import Collection, Item
 from training.data.encoding import Encoded, encode
-from training.data.features import LATENT
+from training.data.features import LATENT, LONGEST_SECONDS
+from training.data.magnitudes import in_nepers
 from training.data.pieces import cut
-from training.data.rows import IMAGE, Rows
-from training.errors import DataError
+from training.errors import DataError, RecipeError
 from vocaldm_live.sound.geometry import Geometry
 from vocaldm_live.sound.mel import fold
-
-NEPERS_PER_DB = math.log(10.0) / 20.0
 
 
 class Latents(Protocol):
@@ -57,10 +54,7 @@ class SoundLatents:
 
 
 class MelLatents:
-    """Stored mel images as pixels, for a model that learns without a VAE. Raises DataError where bands differ.
-
-    audio-diffusion's images are dB below each image's own loudest pixel; other mels are natural-log magnitudes.
-    """
+    """Stored mel images as pixels, for a model that learns without a VAE. Raises DataError where bands differ."""
 
     encoded: Encoded | None = None
 
@@ -68,13 +62,11 @@ class MelLatents:
         if not collection.items:
             raise DataError(f"{collection.name} holds no mel image: give others.")
         self.items, self._collection, self._geometry = collection.items, collection, geometry
-        medium = collection.medium
-        self._scale = NEPERS_PER_DB if isinstance(medium, Rows) and medium.column == IMAGE else 1.0
         self.latent(0)
 
     def latent(self, at: int) -> Tensor:
         """The image's pixels."""
-        mel = self._collection.mel(self.items[at]) * self._scale
+        mel = in_nepers(self._collection, self.items[at])
         bands = self._geometry.mel_bands
         if mel.shape[0] != bands:
             raise DataError(
@@ -97,10 +89,12 @@ def open_latents(
     workers: int,
     problem: Callable[[str], None],
     progress: Callable[[int, int], None] | None = None,
+    device: torch.device | str = "cpu",
 ) -> Latents:
     """The latents of a collection and other features of its sounds, each computed once; silence is left out.
 
-    Raises DataError where nothing is left, or mel images are given to a model that has a VAE.
+    Raises DataError where nothing is left, or mel images are given to a model that has a VAE, RecipeError where pieces
+    would be longer than what is encoded of them.
     """
     if collection.kind == "mel":
         if base.geometry.factor != 1 or features:
@@ -108,10 +102,15 @@ def open_latents(
                 f"{collection.name} holds mel images: they are for space pixels and conditioners that hear no sounds."
             )
         return MelLatents(collection, base.geometry)
+    if seconds > LONGEST_SECONDS:
+        raise RecipeError(
+            f"seconds is {seconds:g}, but no more than {LONGEST_SECONDS} of a sound are encoded at once and the rest would "
+            "never be learned; set fewer, and longer sounds are cut into pieces."
+        )
     pieces = cut(collection, cache, seconds)
     for sentence in pieces.problems[len(collection.problems) :]:
         problem(sentence)
-    encoded = encode(pieces, base, (LATENT, *features), cache, workers, progress)
+    encoded = encode(pieces, base, (LATENT, *features), cache, workers, progress, device=device)
     for sentence in encoded.problems:
         problem(sentence)
     return SoundLatents(encoded)

@@ -10,6 +10,7 @@ import numpy as np
 
 from training.dataset import ARRAYS, Dataset, read_dataset
 from training.errors import DataError
+from training.sources import held_out_clips, refuse_shared
 
 SHARDS = "shard-*.npz"
 
@@ -97,17 +98,11 @@ def open_mel_pairs(
     whole = _read(folder, limit)
     if held_out is not None:
         bank = _read(held_out, None)
-        both = set(whole.data.source) & set(bank.data.source)
-        if both:
-            raise DataError(f"{held_out} holds {min(both)}, which {folder} holds too: take it out there.")
+        refuse_shared(folder, whole.data.source, held_out, bank.data.source)
         return whole, bank
-    sources = sorted(set(whole.data.source), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    chosen = set(sources[: max(1, round(share * len(sources)))])
-    apart = np.array([source in chosen for source in whole.data.source])
-    if apart.all() or apart.sum() < 2:
-        raise DataError(
-            f"{folder} holds {len(sources)} families and recordings, too few to judge by: name others with held_out."
-        )
+    apart = held_out_clips(folder, whole.data.source, share)
+    if apart.sum() < 2:
+        raise DataError(f"{folder} leaves one clip to judge by, two are needed: name others with held_out.")
     return whole.of_clips(np.flatnonzero(~apart)), whole.of_clips(np.flatnonzero(apart))
 
 

@@ -137,7 +137,7 @@ class VAETrainer:
                 f"{recipe.data.source} holds {count} clips of {frames} frames, too few to train and judge by; make "
                 "more, or a smaller crop."
             )
-        self.lowest = float(np.log(made.geometry.mel_floor))
+        self.lowest = self.mels.lowest
         chosen = np.linspace(0, len(found.kept) - 1, min(recipe.bank, len(found.kept))).round()
         self.bank = [self._whole(found.kept, int(at)) for at in chosen]
         self.vae = made.network

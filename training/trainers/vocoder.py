@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 Weight = Annotated[float, Field(ge=0.0)]
+MEL = ("sample_rate", "n_fft", "hop", "mel_bands", "fmin", "fmax", "mel_floor")
+SCALE = ("mel_mean", "mel_scale")  # by which the house's kind, and no other, takes its mels
 HEARD = 4  # sounds that are written for ears
 
 
@@ -153,9 +155,12 @@ class VocoderTrainer:
         self.judges: Mapping[str, nn.Module] = judges
         self.criterion = Criterion("stft_distance", "lower")
         data = describe_data(recipe.data.source, self.training.keys)
-        self.identity = {"data": data["sha256"]} | ({"base": self.made.sha256} if recipe.base else {})
+        mel = (*MEL, *SCALE) if self.made.part.kind == "istft" else MEL
+        # No preset's hash: what goes on from a preset's vocoder belongs to every preset of its mel.
+        self.identity = {"data": data["sha256"]} | ({"vocoder": self.made.sha256} if recipe.base else {})
         self.about: dict[str, Any] = {
             "parts": {"vocoder": self.made.plain()},
+            "mel": {key: getattr(geometry, key) for key in mel},
             "data": data,
             "credits": list(credits_of(place_of(recipe.data.source))),
         }
