@@ -74,6 +74,7 @@ class Gate:
 
     def __init__(self, hands: Sequence[Hand], folder: str) -> None:
         self._shelf = Shelf(Path(folder))
+        self._shelf.sweep()
         self._workers = [_Worker(hand) for hand in hands]
         self._tickets: dict[str, _Ticket] = {}
         self._waiting: list[_Ticket] = []
