@@ -14,10 +14,9 @@ from tiny import assert_sentence, make_tiny_preset
 from vocaldm_live.checkpoints.preset import Preset, read_preset
 from vocaldm_live.cluster.gate import Gate, WorkerLost
 from vocaldm_live.cluster.parcel import pack_clip, pack_request, unpack, unpack_clip, unpack_request
-from vocaldm_live.cluster.shelf import PIECE, Shelf, bundle_of, read_piece
-from vocaldm_live.cluster.worker import Worker
+from vocaldm_live.cluster.shelf import bundle_of
 from vocaldm_live.engine.request import Anchor, Clip, Request, resolve
-from vocaldm_live.errors import ClusterError, RequestError
+from vocaldm_live.errors import RequestError
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.edit import Edit
 
@@ -285,64 +284,3 @@ def test_other_bytes_are_refused_in_a_sentence(data: bytes) -> None:
         with pytest.raises(RequestError) as caught:
             read(data)
         assert_sentence(str(caught.value))
-
-
-def send(
-    shelf: Shelf, preset: Preset, change: Callable[[str, bytes], bytes] = lambda file, data: data
-) -> Preset:
-    bundle = bundle_of(preset)
-
-    def piece(file: str, offset: int) -> bytes:
-        return change(file, read_piece(bundle.files[file], offset))
-
-    return shelf.fetch(bundle.digest, (bundle.name, bundle.vocoder, list(bundle.files)), piece)
-
-
-def test_a_preset_that_was_sent_is_found_by_its_hash_and_whole(tmp_path: Path, preset: Preset) -> None:
-    shelf = Shelf(tmp_path)
-    digest = bundle_of(preset).digest
-    assert shelf.find(digest) is None
-    sent = send(shelf, preset)
-    assert bundle_of(sent).digest == digest and sent.folder != preset.folder
-    assert sorted(path.name for path in sent.folder.iterdir()) == sorted(bundle_of(preset).files)
-    for file, path in bundle_of(preset).files.items():
-        assert (sent.folder / file).read_bytes() == path.read_bytes()
-    # Another shelf on the same folder knows it too, and nothing half made lies about.
-    assert Shelf(tmp_path).find(digest) is not None
-    assert [entry.name for entry in tmp_path.iterdir()] == [digest]
-    assert PIECE < 2**26
-
-
-def test_a_preset_that_arrives_as_another_is_refused(tmp_path: Path, preset: Preset) -> None:
-    def changed(file: str, data: bytes) -> bytes:
-        return data.replace(b"guidance_rescale: 0", b"guidance_rescale: 1") if file == "preset.yaml" else data
-
-    with pytest.raises(ClusterError) as caught:
-        send(Shelf(tmp_path), preset, changed)
-    assert_sentence(str(caught.value))
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("file", ["../a", "/etc/a", "a/../../b", ".hidden", "a/b/c", "", "c:\\a"])
-def test_no_file_leads_out_of_the_shelf(tmp_path: Path, preset: Preset, file: str) -> None:
-    shelf = Shelf(tmp_path / "shelf")
-    key = shelf.begin("0" * 64, "tiny", "")
-    with pytest.raises(ClusterError) as caught:
-        shelf.put(key, file, b"x")
-    assert_sentence(str(caught.value))
-    for digest, name in (("../x", "tiny"), ("0" * 64, "../x"), ("0" * 64, "")):
-        with pytest.raises(ClusterError):
-            shelf.begin(digest, name, "")
-
-
-def test_weights_that_were_damaged_on_the_way_are_refused_by_the_worker(
-    tmp_path: Path, preset: Preset
-) -> None:
-    def damaged(file: str, data: bytes) -> bytes:
-        return data[:-1] + bytes([data[-1] ^ 1]) if file == "unet.safetensors" and data else data
-
-    job = {"batch": "b", "kind": "warm", "digest": bundle_of(preset).digest, "parcels": [b""]}
-    worker = Worker("cpu", 0, str(tmp_path))
-    answer = worker.run(job, lambda *told: None, lambda shelf, digest: send(shelf, preset, damaged))
-    assert_sentence(answer["error"])
-    assert "unet.safetensors" in answer["error"]

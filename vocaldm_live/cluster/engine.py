@@ -21,13 +21,13 @@ from vocaldm_live.checkpoints.preset import Preset
 from vocaldm_live.checkpoints.searching import searching_preset
 from vocaldm_live.cluster.gate import Answer, opened
 from vocaldm_live.cluster.parcel import FORMAT, pack, pack_request, unpack, unpack_clip
-from vocaldm_live.cluster.pool import NAME, NAMESPACE, TOKEN_FILE, import_ray, token_there
+from vocaldm_live.cluster.pool import NAME, NAMESPACE, TOKEN_FILE, cause, import_ray, token_there
 from vocaldm_live.cluster.shelf import bundle_of, read_piece
 from vocaldm_live.engine.batch import batch_key
 from vocaldm_live.engine.canvas import clip_rate
 from vocaldm_live.engine.engine import Cancelled, Engine, Listener
 from vocaldm_live.engine.request import Anchor, Clip, Progress, Request, ResolvedRequest, resolve
-from vocaldm_live.errors import ClusterError, RequestError
+from vocaldm_live.errors import ClusterError, RequestError, VocalDMError
 from vocaldm_live.sound.audio import Sound, check_imitation
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Link:
     def __init__(self, address: str) -> None:
         """Raises ClusterError for an address that is not ray://HOST:PORT."""
         found = re.fullmatch(r"ray://([^/:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})", address)
-        if found is None:
+        if found is None or not 0 < int(found[2]) < 65536:
             raise ClusterError(f"engine is {address!r}: give local, or ray://HOST:PORT.")
         self.address = address
         self._host, self._port = found[1].strip("[]"), int(found[2])
@@ -66,26 +66,44 @@ class Link:
     def call(self, name: str, *values: Any, look: Callable[[], None] | None = None) -> Any:
         """The gate's answer; `look` is called every 50 ms meanwhile, and may raise. Raises ClusterError."""
         ray = import_ray()
+        from grpc import RpcError
+
+        gate = self._connected(ray)
         try:
-            reference = getattr(self._connected(ray), name).remote(*values)
+            reference = getattr(gate, name).remote(*values)
             while look is not None:
                 done, _ = ray.wait([reference], timeout=_LOOK_SECONDS)
                 if done:
                     break
                 look()
             return ray.get(reference)
-        except (ConnectionError, ray.exceptions.RayError) as error:
+        except ray.exceptions.RayTaskError as error:
             log.info("%s", error)
-            self.close()
+            raise ClusterError(
+                f"The cluster at {self.address} failed ({cause(error)}): its log has more."
+            ) from error
+        except (VocalDMError, Cancelled):
+            raise  # of `look`
+        except Exception as error:
+            # Plain ones too, once the connection is broken, or another thread has found it so and has ended it.
+            is_whole = self._gate is gate and ray.util.client.ray.is_connected()
+            if is_whole and not isinstance(error, (ConnectionError, RpcError, ray.exceptions.RayError)):
+                raise
+            log.info("%s", error)
+            self._end(gate)
             raise ClusterError(
                 f"The cluster at {self.address} is gone: start it again, or go on with engine local."
             ) from error
 
     def close(self) -> None:
         """End the connection; the next call opens another."""
+        self._end(self._gate)
+
+    def _end(self, broken: Any) -> None:
+        """End the connection that this gate was reached by, unless another thread has done so already."""
         with self._lock:
-            gate, self._gate = self._gate, None
-            if gate is not None:
+            if broken is not None and self._gate is broken:
+                self._gate = None
                 import_ray().shutdown()
 
     def _connected(self, ray: Any) -> Any:
@@ -100,23 +118,31 @@ class Link:
                     f"There is no cluster at {self.address}: start it there with `vocaldm cluster serve`."
                 ) from error
             ray.shutdown()
+            from grpc import RpcError
+
+            gate = None
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     ray.init(self.address, namespace=NAMESPACE)
-                gate = ray.get_actor(NAME, namespace=NAMESPACE)
-                about = ray.get(gate.about.remote())
-            except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+                gate = _found_gate(ray)
+                about = ray.get(gate.about.remote()) if gate is not None else None
+            except (ConnectionError, RuntimeError, ValueError, RpcError, ray.exceptions.RayError) as error:
                 ray.shutdown()
-                what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")[:200]
                 advice = (
                     "use the same Python, Ray and token on both sides"
                     if token_there()
                     else f"copy {TOKEN_FILE} from there to this machine and start again"
                 )
                 raise ClusterError(
-                    f"The cluster at {self.address} does not answer as one of `vocaldm cluster serve` ({what}): {advice}."
+                    f"The cluster at {self.address} does not answer as one of `vocaldm cluster serve` ({cause(error)}): "
+                    f"{advice}."
                 ) from error
+            if about is None:
+                ray.shutdown()
+                raise ClusterError(
+                    f"Ray answers at {self.address}, but no gate of `vocaldm cluster serve`: start it there again."
+                )
             if about["format"] != FORMAT:
                 ray.shutdown()
                 raise ClusterError(
@@ -124,6 +150,14 @@ class Link:
                 )
             self._gate = gate
             return gate
+
+
+def _found_gate(ray: Any) -> Any:
+    """The gate's actor; None where this Ray has none, or where it has ended."""
+    try:
+        return ray.get_actor(NAME, namespace=NAMESPACE)
+    except ValueError:
+        return None
 
 
 class RemoteEngine:
@@ -138,10 +172,13 @@ class RemoteEngine:
         self._link = link
         self._bundle = bundle_of(preset)
 
-    def warm(self) -> float:
-        """Have the preset there and a worker warm with it; returns seconds. Raises ClusterError."""
+    def warm(self, cancelled: Callable[[], bool] | None = None) -> float:
+        """Have the preset there and a worker warm with it; returns seconds.
+
+        Raises ClusterError, and Cancelled when `cancelled` turns true.
+        """
         begun = time.perf_counter()
-        self._ask("warm", b"", "")
+        self._ask("warm", b"", "", cancelled=cancelled)
         return time.perf_counter() - begun
 
     def generate(
@@ -172,8 +209,13 @@ class RemoteEngine:
         return clip
 
     def embedding(self, sound: Sound, is_voice: bool = True) -> np.ndarray:
-        """A sound's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask."""
-        parcel = pack({"sound": sound.samples}, {"rate": sound.sample_rate, "is_voice": is_voice})
+        """A sound's unit vector, float32 `[960]`, as libraries are searched by; any thread may ask.
+
+        Raises ClusterError where the cluster searches by another encoder than this machine would.
+        """
+        part = searching_preset(self.preset).header.parts.encoder
+        facts = {"rate": sound.sample_rate, "is_voice": is_voice, "encoder": part.sha256 if part else ""}
+        parcel = pack({"sound": sound.samples}, facts)
         arrays, _ = unpack(self._ask("embedding", parcel, ""))
         return arrays["vector"]
 
@@ -221,7 +263,7 @@ class RemoteEngine:
         look()
         asked = (ticket, kind, self._bundle.digest, parcel, key)
         if not self._link.call("submit", *asked):
-            self._send_preset()
+            self._send_preset(look)
             if not self._link.call("submit", *asked):
                 raise ClusterError(
                     f"The preset {self.preset.name} was sent and is not there: choose it once more."
@@ -237,15 +279,16 @@ class RemoteEngine:
                 self.device = torch.device(news["end"]["device"])
                 return value
 
-    def _send_preset(self) -> None:
-        """Send the preset's files, for the cluster does not know its hash."""
+    def _send_preset(self, look: Callable[[], None]) -> None:
+        """Send the preset's files, for the cluster does not know its hash; `look` may raise meanwhile."""
         digest = self._bundle.digest
         log.info("%s is sent to %s", self.preset.name, self._link.address)
-        key = opened(self._link.call("begin", digest, self._bundle.name, self._bundle.vocoder))
+        key = opened(self._link.call("begin", digest, self._bundle.name, self._bundle.vocoder, look=look))
         for file, path in self._bundle.files.items():
             for piece in _pieces(path):
-                opened(self._link.call("put", key, file, piece))
-        opened(self._link.call("finish", key, digest))
+                look()
+                opened(self._link.call("put", key, file, piece, look=look))
+        opened(self._link.call("finish", key, digest, look=look))
 
 
 def _pieces(path: Any) -> Iterator[bytes]:

@@ -74,6 +74,7 @@ class Gate:
 
     def __init__(self, hands: Sequence[Hand], folder: str) -> None:
         self._shelf = Shelf(Path(folder))
+        self._shelf.sweep()
         self._workers = [_Worker(hand) for hand in hands]
         self._tickets: dict[str, _Ticket] = {}
         self._waiting: list[_Ticket] = []
@@ -85,7 +86,7 @@ class Gate:
     # What laptops ask ----------------------------------------------------------------------------------------
 
     async def about(self) -> Answer:
-        """Format, version, and the workers: pid, device, state (starting, free, warms, works, lost), rows."""
+        """Format, version, and the workers: pid, device, state (starting, free, warms, works, lost), rows, trouble."""
         self._begin()
         workers = [
             {**worker.about, "state": worker.state, "rows": len(worker.rows)} for worker in self._workers
@@ -206,8 +207,8 @@ class Gate:
     async def _wake(self, worker: _Worker) -> None:
         try:
             worker.about = await worker.hand.ready()
-        except WorkerLost:
-            worker.state = "lost"
+        except WorkerLost as error:
+            worker.state, worker.about = "lost", {"trouble": str(error)}
             if all(one.state == "lost" for one in self._workers):
                 for asked in [*self._waiting]:
                     self._end(asked, {"error": "No worker of the cluster lives: start the cluster again."})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +25,7 @@ NAME, NAMESPACE = "vocaldm-gate", "vocaldm"
 LOOPBACK = ("127.0.0.1", "localhost")
 TOKEN_FILE = Path("~/.ray/auth_token")
 READY_SECONDS = 300.0
+ANSWER_SECONDS = 10.0  # that the gate has to answer the process which serves it
 # Each by itself, for ray.init sets the level of "ray" again.
 LOGGERS = (
     "ray",
@@ -40,6 +43,8 @@ RECONNECT_SECONDS = "4"  # a laptop waits so long for a cluster that has gone
 @dataclass(frozen=True)
 class Plan:
     """What a cluster is to be: workers of so many threads each, on a device; address: a Ray that runs already.
+
+    threads: 0 shares the cores of each machine among its workers.
 
     host: this machine's address that laptops use; memory: of Ray's object store, in MB; gpus: a worker's share.
     """
@@ -74,6 +79,8 @@ def import_ray(serves: bool = False) -> Any:
     set here once, when it is imported.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Or whatever is asked of Ray after a connection broke would start a Ray on this machine.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     if serves or token_there():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", RECONNECT_SECONDS)
@@ -90,13 +97,29 @@ def import_ray(serves: bool = False) -> Any:
     return ray
 
 
-class RayWorker:
-    """The actor: a Worker that asks the gate by Ray's handle."""
+def cores() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
-    def __init__(self, device: str, threads: int, folder: str) -> None:
+
+def cause(error: BaseException) -> str:
+    """What an error of Ray says, for a sentence: its first sentence, or the last line of a traceback in it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any(line.startswith(('File "', "Traceback")) for line in lines):
+        lines = [re.sub(r"^[\w.]*(Error|Exception): ", "", lines[-1])]
+    return " ".join(" ".join(lines).split()).partition(". ")[0].rstrip(".")[:200]
+
+
+class RayWorker:
+    """The actor: a Worker that asks the gate by Ray's handle. `workers`: that share this machine."""
+
+    def __init__(self, device: str, threads: int, folder: str, workers: int = 1) -> None:
         from vocaldm_live.cluster.worker import Worker
 
-        self._worker = Worker(device, threads, folder)
+        # Told in any case: to what keeps no processor Ray gives one thread.
+        self._worker = Worker(device, threads or max(1, cores() // workers), folder)
 
     def about(self) -> Answer:
         """Process and device."""
@@ -148,7 +171,10 @@ class RayHand:
             await self._actor.stop.remote(batch)
 
     async def ready(self) -> Answer:
-        """Process and device, when it can be asked; raises WorkerLost after five minutes."""
+        """Process and device, when it can be asked; raises WorkerLost where that never comes.
+
+        A process that could not begin is not started again; one that has ended is, within five minutes.
+        """
         import ray
 
         loop = asyncio.get_running_loop()
@@ -157,8 +183,9 @@ class RayHand:
             try:
                 return await asyncio.wait_for(self._actor.about.remote(), max(1.0, end - loop.time()))
             except (ray.exceptions.RayActorError, ray.exceptions.RayTaskError, asyncio.TimeoutError) as error:
-                if loop.time() > end or isinstance(error, ray.exceptions.RayTaskError):
-                    raise WorkerLost(str(error)) from error
+                is_final = isinstance(error, ray.exceptions.RayTaskError)
+                if is_final or getattr(error, "actor_init_failed", False) or loop.time() > end:
+                    raise WorkerLost(cause(error)) from error
                 await asyncio.sleep(0.3)
 
 
@@ -169,37 +196,70 @@ class RayGate(Gate):
         super().__init__([RayHand(actor) for actor in actors], folder)
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A cluster that is served: its address for `--engine`."""
+
+    address: str
+    ray: Any
+    gate: Any
+
+    def check(self) -> None:
+        """Raise ClusterError where the gate has ended, for nothing starts it again."""
+        with suppress(self.ray.exceptions.GetTimeoutError):  # one that is busy
+            _workers(self.ray, self.gate)
+
+
 @contextmanager
-def open_pool(plan: Plan) -> Iterator[str]:
-    """Start gate and workers and open the port; gives the address for `--engine`. Raises ClusterError."""
+def open_pool(plan: Plan) -> Iterator[Opened]:
+    """Start gate and workers and open the port. Raises ClusterError and, for the device, RequestError."""
     if plan.workers < 1:
         raise ClusterError(f"The number of workers is {plan.workers}: give at least one.")
+    _check_token(plan)
     _check_port(plan.host, plan.port)
+    if plan.address is None:
+        from vocaldm_live.engine.device import choose_device
+
+        choose_device(plan.device)
     ray = begin_ray(plan)
     from ray.util.client.server.server import serve
 
     server = None
     try:
-        folder = str(plan.folder or shelf_folder())
-        kind = ray.remote(RayWorker).options(
-            num_cpus=1, num_gpus=plan.gpus, max_concurrency=4, max_restarts=-1, max_task_retries=0
-        )
-        actors = [kind.remote(plan.device, plan.threads, folder) for _ in range(plan.workers)]
-        gate = (
-            ray.remote(RayGate)
-            .options(name=NAME, namespace=NAMESPACE, num_cpus=0, max_concurrency=1000)
-            .remote(actors, folder)
-        )
+        gate = _started(ray, plan)
         _wait_for_one(ray, gate)
         server = serve(plan.host, plan.port)
         # Ray's server ends all of Ray when its last client goes; this process counts as one that stays.
         with server.data_servicer.clients_lock:
             server.data_servicer.num_clients += 1
-        yield f"ray://{plan.host}:{plan.port}"
+        yield Opened(f"ray://{plan.host}:{plan.port}", ray, gate)
     finally:
         if server is not None:
             server.stop(0)
         ray.shutdown()
+
+
+def _started(ray: Any, plan: Plan) -> Any:
+    """The gate before its workers; they keep no processor, so that Ray has some left for `vocaldm-train`."""
+    folder = str(plan.folder or shelf_folder())
+    machines = max(1, sum(bool(node["Alive"]) for node in ray.nodes()))
+    there = -(-plan.workers // machines)
+    kind = ray.remote(RayWorker).options(
+        num_cpus=0,
+        num_gpus=plan.gpus,
+        max_concurrency=4,
+        max_restarts=-1,
+        max_task_retries=0,
+        scheduling_strategy="SPREAD",
+    )
+    actors = [kind.remote(plan.device, plan.threads, folder, there) for _ in range(plan.workers)]
+    options = {"name": NAME, "namespace": NAMESPACE, "num_cpus": 0, "max_concurrency": 1000}
+    try:
+        return ray.remote(RayGate).options(**options).remote(actors, folder)
+    except ValueError as error:
+        raise ClusterError(
+            f"Clips are served by this Ray already ({cause(error)}): use that, or end it first."
+        ) from error
 
 
 def begin_ray(plan: Plan) -> Any:
@@ -213,8 +273,12 @@ def begin_ray(plan: Plan) -> Any:
     if plan.address is not None:
         options["address"] = plan.address
     else:
+        # Or Ray would begin with an idle process for every core.
+        os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
+        # Local, or Ray would join the one that RAY_ADDRESS or `ray start` on this machine tells of.
         options |= {
-            "num_cpus": plan.workers,
+            "address": "local",
+            "num_cpus": max(cores(), plan.workers),
             "include_dashboard": False,
             "object_store_memory": plan.memory * 1_000_000,
         }
@@ -222,25 +286,50 @@ def begin_ray(plan: Plan) -> Any:
     try:
         ray.init(**options)
     except Exception as error:  # Ray raises plain ones, as where a busy machine starts it too slowly
-        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-        raise ClusterError(f"Ray cannot be started ({what}): see `ray status`.") from error
+        raise ClusterError(f"Ray cannot be started ({cause(error)}): see `ray status`.") from error
     return ray
 
 
 def _wait_for_one(ray: Any, gate: Any) -> None:
     """Until a worker can be asked; raises ClusterError where none ever can."""
-    import time
-
     end = time.monotonic() + READY_SECONDS
     while True:
-        states = [worker["state"] for worker in ray.get(gate.about.remote())["workers"]]
-        if "free" in states:
+        workers = _workers(ray, gate, READY_SECONDS)
+        if any(worker["state"] == "free" for worker in workers):
             return
-        if time.monotonic() > end or all(state == "lost" for state in states):
+        if time.monotonic() > end or all(worker["state"] == "lost" for worker in workers):
+            what = next((f" ({worker['trouble']})" for worker in workers if worker.get("trouble")), "")
             raise ClusterError(
-                "No worker can be started: ask for a device that is there, and for no more workers than it holds."
+                f"No worker can be started{what}: ask for a device that is there, and for no more workers than it "
+                "holds."
             )
         time.sleep(0.1)
+
+
+def _workers(ray: Any, gate: Any, seconds: float = ANSWER_SECONDS) -> list[Answer]:
+    """The gate's workers; raises ClusterError where it has ended, and Ray's GetTimeoutError."""
+    try:
+        workers: list[Answer] = ray.get(gate.about.remote(), timeout=seconds)["workers"]
+        return workers
+    except ray.exceptions.GetTimeoutError:
+        raise
+    except (ConnectionError, ray.exceptions.RayError) as error:
+        raise ClusterError(f"The cluster's gate has ended ({cause(error)}): serve it again.") from error
+
+
+def _check_token(plan: Plan) -> None:
+    """Ray runs code for everybody who reaches its port: on a network only for who has the token."""
+    if plan.host in LOOPBACK:
+        return
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        raise ClusterError(
+            f"RAY_AUTH_MODE lets everybody run code who reaches {plan.host}: unset it, or serve 127.0.0.1."
+        )
+    if plan.address is not None and not token_there():
+        raise ClusterError(
+            f"Without a token everybody could run code who reaches {plan.host}: make one with "
+            "`ray get-auth-token --generate` and start Ray again, with RAY_AUTH_MODE=token."
+        )
 
 
 def _check_port(host: str, port: int) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from vocaldm_live.checkpoints.preset import Preset
+from vocaldm_live.checkpoints.searching import searching_preset
 from vocaldm_live.cluster.parcel import pack, pack_clip, unpack, unpack_request
 from vocaldm_live.cluster.shelf import KEPT_PRESETS, Shelf
 from vocaldm_live.engine.engine import Cancelled, Engine, choose_device
 from vocaldm_live.engine.request import Clip, Progress, resolve
-from vocaldm_live.errors import VocalDMError
+from vocaldm_live.errors import RequestError, VocalDMError
 from vocaldm_live.sound.audio import Sound
 
 log = logging.getLogger("vocaldm.worker")
@@ -100,6 +101,11 @@ class Worker:
 
 def _embedding(engine: Engine, parcel: bytes) -> bytes:
     arrays, facts = unpack(parcel)
+    part = searching_preset(engine.preset).header.parts.encoder
+    if part is None or facts.get("encoder") != part.sha256:
+        raise RequestError(
+            "The cluster searches libraries with another encoder than this machine: put the same preset house on both."
+        )
     sound = Sound(arrays["sound"], int(facts["rate"]))
     return pack({"vector": engine.embedding(sound, facts["is_voice"])}, {})
 

@@ -12,6 +12,7 @@ import typer
 
 from vocaldm_live.commands import DeviceOption, JsonOption, large_imports, say, table
 
+LOOK_SECONDS = 5.0  # between two looks at the gate
 cluster = typer.Typer(help="Generate for several laptops on shared machines.", rich_markup_mode=None)
 
 
@@ -27,7 +28,7 @@ def serve(
         float, typer.Option(metavar="SHARE", min=0.0, help="GPUs that Ray keeps for each worker: 1, or 0.5.")
     ] = 0.0,
     threads: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Threads of each worker; 0: torch decides.")
+        int, typer.Option(metavar="N", min=0, help="Threads of each worker; 0: an equal share of the cores.")
     ] = 0,
     memory: Annotated[int, typer.Option(metavar="MB", min=80, help="Of Ray's object store.")] = 200,
     address: Annotated[
@@ -47,14 +48,15 @@ def serve(
         stop.set()
 
     plan = Plan(workers, host, port, device, gpus, threads, memory, address, folder)
-    with open_pool(plan) as where:
+    with open_pool(plan) as opened:
         # After Ray, which sets handlers of its own.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, on_signal)
         if host not in LOOPBACK:
             say(f"Laptops need the token of this machine: copy {TOKEN_FILE} to each of them.")
-        say(f"Laptops reach this cluster by `vocaldm live --engine {where}`. Ctrl-C ends.")
-        stop.wait()
+        say(f"Laptops reach this cluster by `vocaldm live --engine {opened.address}`. Ctrl-C ends.")
+        while not stop.wait(LOOK_SECONDS):
+            opened.check()
         say("Stopping.")
     return 0
 

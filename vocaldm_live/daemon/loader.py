@@ -40,6 +40,7 @@ class Loader:
         self._device, self._vocoder, self._where = device, vocoder, where
         self._on_engine, self._on_refused, self._on_state = on_engine, on_refused, on_state
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._ends = threading.Event()
         self.playing: Preset | None = None
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         self._thread.start()
@@ -49,12 +50,13 @@ class Loader:
         self._wanted.put(name)
 
     def close(self) -> None:
-        """End the thread once the preset at hand is loaded."""
+        """End the thread once the preset at hand is loaded here; a cluster is waited for no longer."""
+        self._ends.set()
         self._wanted.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while (name := self._wanted.get()) is not None:
+        while (name := self._wanted.get()) is not None and not self._ends.is_set():
             try:
                 self._load(name)
             except VocalDMError as error:
@@ -76,11 +78,19 @@ class Loader:
             self._on_state("warm", f"{preset.name} plays.")
             return
         self._on_state("loading", f"{preset.name} is being loaded.")
-        from vocaldm_live.cluster.engine import open_engine
+        from vocaldm_live.cluster.engine import RemoteEngine, open_engine
+        from vocaldm_live.engine.engine import Cancelled
 
         begun = time.monotonic()
         engine = open_engine(preset, self._device, self._where)
-        engine.warm()
+        try:
+            if isinstance(engine, RemoteEngine):
+                engine.warm(self._ends.is_set)
+            else:
+                engine.warm()
+        except Cancelled:
+            log.info("%s is no longer waited for", preset.name)
+            return
         self.playing = preset
         log.info("%s is warm after %.1f s on %s", preset.name, time.monotonic() - begun, engine.device)
         self._on_engine(engine)
