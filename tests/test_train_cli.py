@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_an_unknown_command_is_one_sentence(capsys: pytest.CaptureFixture[str]) 
 
 def test_data_may_be_called_anything() -> None:
     """A folder's name is text, whatever YAML would make of it."""
-    for name in ("2024", "a: b #c", "null", "\udcff.d"):
+    for name in ("2024", "a: b #c", "null", "\udcff.d", "\U0001f3a4 sounds", "drums\u00e9 " * 40):
         told = RunOptions(data=name, steps=1).read(Told)
         assert (told.data.source, told.budget.steps) == (name, 1)
 
@@ -76,6 +77,27 @@ def test_a_run_whose_start_failed_leaves_no_values(tmp_path: Path) -> None:
     (tmp_path / "preset.json").unlink()
     (tmp_path / "run.json").write_text("{}")
     assert options.read(Told).seed == 7
+    assert replace(options, fresh=True).read(Told).seed == 1, "what begins anew begins with the defaults"
+    assert replace(options, fresh=True, recipe=tmp_path / "recipe.yaml").read(Told).seed == 7
+
+
+def test_only_the_first_process_exports_and_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("lightning")
+    from training import taught
+    from training.trainer import Outcome
+
+    exported: list[str] = []
+    monkeypatch.setattr(taught, "export_taught", lambda told, run, name, to: exported.append(name))
+    for first in (False, True):
+        ended = Outcome(1, "done", {}, tmp_path, first)
+        monkeypatch.setattr(taught, "run_distillation", lambda *given, ended=ended: ended)
+        monkeypatch.setattr("training.commands.export.say_exported", lambda found: None)
+        options = ["--out", str(tmp_path), "--data", "x", "--base", "y", "--name", "few", "--steps", "1"]
+        assert main(["distill", *options]) == 0
+        assert exported == ["few"] * first
+        assert ("The run is done" in capsys.readouterr().err) == first
 
 
 def test_all_commands_that_train_take_the_run_options() -> None:

@@ -249,6 +249,17 @@ def test_places_become_names() -> None:
         "a": ["{source: bells, limit: 3}"],
         "b": 2,
     }
+    for folder in ("[drums] kit/x", "{a} b/x", "a [b]/x", "[b]/[c] d/x", "new\nline/x"):
+        for said in (
+            f"/home/anna/{folder}",
+            f"data.source=/home/anna/{folder}",
+            f'["/home/anna/{folder}", 2]',
+        ):
+            assert "anna" not in plain_command([said]) and "x" in plain_command([said]), said
+    assert without_places("/home/anna/[drums] kit/x") == "x"
+    assert without_places("[adapter,film]") == "[adapter,film]", (
+        "what names no place is left as it was written"
+    )
 
 
 def test_credits_of_a_folder(tmp_path: Path) -> None:

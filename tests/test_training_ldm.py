@@ -318,3 +318,25 @@ def test_the_houses_kind_is_a_base_and_its_encoder_tells(
     more = ("--preset", preset.folder, "--steps", 1, "--json", "--out", tmp_path / "clips")
     said = run(capsys, "generate", voice, *more)
     assert (said.code, said.err) == (0, "")
+
+
+def test_a_run_knows_how_many_heads_its_unet_has(tmp_path: Path) -> None:
+    """No tensor tells: what was trained with heads of 8 would go on with a quarter of them, and nothing would fail."""
+    from safetensors.torch import save_file
+
+    from training.starting import read_beginning
+    from vocaldm_live.model.audioldm import AudioLDMUNet
+    from vocaldm_live.sound.geometry import HOUSE
+
+    unet = AudioLDMUNet(HOUSE, (32, 64), 1, (4, 8), 1)
+    save_file(unet.state_dict(), tmp_path / "unet.safetensors")
+    guessed = read_beginning(str(tmp_path))
+    assert guessed.sizes["heads"] == [1, 2] and len(guessed.notes) == 1
+    assert_sentence(guessed.notes[0])
+    told = {"channels": [32, 64], "layers": 1, "heads": [4, 8], "transformers": 1, "kind": "audioldm"}
+    (tmp_path / "run.json").write_text(json.dumps({"state": "done", "about": {"parts": {"unet": told}}}))
+    (tmp_path / "recipe.yaml").write_text("command: ldm\n")
+    for place in (tmp_path, tmp_path / "unet.safetensors"):
+        known = read_beginning(str(place))
+        assert (known.sizes["heads"], known.notes) == ([4, 8], ())
+        assert "kind" not in known.sizes

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import parts
 import pytest
@@ -22,10 +24,11 @@ from safetensors.torch import load_file  # noqa: E402
 from tiny import assert_sentence  # noqa: E402
 from train_toys import Toy, ToyRecipe, run_toy  # noqa: E402
 
-from training import budget  # noqa: E402
-from training.checkpoint import load  # noqa: E402
+from training import budget, loop  # noqa: E402
+from training.checkpoint import load, previous_of  # noqa: E402
 from training.errors import RunError  # noqa: E402
 from training.journal import Journal, read_rows  # noqa: E402
+from training.launch import in_first_process  # noqa: E402
 from training.loop import train  # noqa: E402
 from training.recipe import Optimiser, Rates  # noqa: E402
 from training.recipe_file import read_recipe  # noqa: E402
@@ -362,3 +365,213 @@ def test_the_clock_tells_what_is_left() -> None:
         clock.tick(step, float(step))
     assert clock.left(30) == pytest.approx(70.0) and clock.done(30) == 0.3
     assert time.monotonic() > 0
+
+
+def test_more_processes_than_rows_are_refused_before_anything_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process without a row has no losses: the others would wait for it at the first row of figures."""
+    monkeypatch.setattr(loop, "launched", lambda machine: SimpleNamespace(world_size=16, is_global_zero=True))
+    with pytest.raises(RunError, match="A batch of 8 has no row for each of 16 processes") as caught:
+        run_toy(tmp_path / "run")
+    assert_sentence(str(caught.value).replace("; ", ", "))
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_first_process_refuses_all_refuse() -> None:
+    """Were it alone in that, the others would wait for it for ever."""
+    said: list[str | None] = []
+
+    def refuse() -> None:
+        raise RunError("The disk is full.")
+
+    def fabric(first: bool) -> SimpleNamespace:
+        def send(value: str | None, src: int) -> str | None:
+            if first:
+                said.append(value)
+            return said[-1]
+
+        return SimpleNamespace(is_global_zero=first, world_size=2, broadcast=send)
+
+    for first in (True, False):
+        with pytest.raises(RunError, match="The disk is full"):
+            in_first_process(fabric(first), refuse)  # type: ignore[arg-type]
+    for first in (True, False):
+        in_first_process(fabric(first), lambda: None)  # type: ignore[arg-type]
+    assert said == ["The disk is full.", None]
+
+
+def failing(fabric: object) -> Toy:
+    raise RunError("The data are not there; name others.")
+
+
+def test_a_start_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    recipe = read_recipe(None, ToyRecipe, ["budget.steps=2"])
+    with pytest.raises(RunError, match="data are not there"):
+        train(failing, recipe, tmp_path)
+    assert not (tmp_path / "recipe.yaml").exists(), "no run was begun, so another command may begin one"
+    (tmp_path / "recipe.yaml").write_text("command: vocoder\n")
+    run_toy(tmp_path, "budget.steps=2")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(RunError, match="data are not there"):
+        train(failing, recipe, tmp_path, fresh=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_fresh_run_leaves_no_weights_of_the_old_one(tmp_path: Path) -> None:
+    """They would be exported with the new run's story."""
+    run_toy(tmp_path, "budget.steps=2")
+    names = ("adapter.safetensors", "unet.safetensors", "vocoder.yaml", "best.previous.safetensors")
+    for name in (*names, "mine.wav"):
+        (tmp_path / name).write_bytes(b"old")
+    run_toy(tmp_path, "budget.steps=1", fresh=True)
+    assert [name for name in (*names, "mine.wav") if (tmp_path / name).exists()] == ["mine.wav"]
+
+
+def test_a_fresh_diffusion_run_takes_its_old_preset_away(tmp_path: Path) -> None:
+    preset = tmp_path / "old"
+    preset.mkdir()
+    for name in ("preset.yaml", "unet.safetensors", "notes.txt"):
+        (preset / name).write_text("old")
+    (tmp_path / "recipe.yaml").write_text("command: ldm\npreset: old\n")
+    (tmp_path / "run.json").write_text("{}")
+    loop.begin_run(tmp_path, ToyRecipe(), fresh=True)
+    assert [path.name for path in preset.iterdir()] == ["notes.txt"]
+
+
+def test_a_run_that_has_ended_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for changes, ended in (
+        (("budget.steps=20",), "done"),
+        (("better=higher", "keeping.patience=2", "keeping.validate.steps=5"), "patience"),
+    ):
+        folder = tmp_path / ended
+        first = run_toy(folder, *changes)
+        names = ("validation.csv", "run.json", "body.safetensors", "checkpoint.safetensors")
+        before = {name: (folder / name).stat().st_mtime_ns for name in names}
+        again = run_toy(folder, *changes)
+        assert (again.ended, again.steps, again.best) == (ended, first.steps, first.best)
+        assert {name: (folder / name).stat().st_mtime_ns for name in names} == before
+    (folder / "body.safetensors").unlink()
+    assert run_toy(folder, *changes).ended == "patience" and (folder / "body.safetensors").exists()
+    assert run_toy(tmp_path / "done", "budget.steps=22").steps == 22
+
+
+def test_the_first_row_of_a_sitting_is_a_mean_too(whole: Path, tmp_path: Path) -> None:
+    stop = lambda index: os.kill(os.getpid(), signal.SIGTERM) if index == 29 else None  # noqa: E731
+    assert run_toy(tmp_path, at_step=stop).steps == 30
+    losses: list[float] = []
+    recipe = ToyRecipe()
+
+    class Noted(Toy):
+        def step(self, turn: str, step: object) -> Mapping[str, torch.Tensor]:
+            found = super().step(turn, step)  # type: ignore[arg-type]
+            losses.extend(float(value) for name, value in found.items() if name == "main_loss")
+            return found
+
+    train(lambda fabric: Noted(recipe), recipe, tmp_path)
+    row = next(row for row in read_rows(tmp_path / "train.csv") if row["step"] == "40")
+    assert float(row["main_loss"]) == pytest.approx(sum(losses[:10]) / 10)
+
+
+def test_preparing_can_be_broken_off_and_counts_in_a_sitting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(None, ToyRecipe, ["budget.max_hours=1", "budget.steps=5"])
+
+    def asked(fabric: object) -> Toy:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Toy(recipe)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(asked, recipe, tmp_path)
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(budget, "time", clock)
+
+    def slow(fabric: object) -> Toy:
+        clock.now += 2 * 3600.0
+        return Toy(recipe)
+
+    outcome = train(slow, recipe, tmp_path)
+    assert (outcome.steps, outcome.ended) == (1, "paused")
+    assert load(tmp_path / "checkpoint.safetensors")[1]["spent"] == 0.0, "what is prepared is not trained"
+
+
+def full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """A disk that takes no best weights while the list says so."""
+    from training import best
+
+    real, says_no = best.save, [True]
+
+    def save(path: Path, *more: object) -> None:
+        if says_no[0]:
+            raise RunError(f"{path} cannot be written (No space left on device); free space there.")
+        real(path, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(best, "save", save)
+    return says_no
+
+
+def test_what_the_disk_did_not_take_is_not_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    says_no = full(tmp_path, monkeypatch)
+    says_no[0] = False
+
+    def at_step(index: int) -> None:
+        says_no[0] = index >= 20
+
+    outcome = run_toy(tmp_path, at_step=at_step)
+    tensors, facts = load(tmp_path / "best.safetensors")
+    assert outcome.best == facts["best"] and outcome.best["step"] == 20
+    out = load_file(tmp_path / "body.safetensors")
+    assert torch.equal(out["layers.0.weight"], tensors["average.body.layers.0.weight"])
+    assert json.loads((tmp_path / "run.json").read_text())["best"] == outcome.best
+
+
+def test_the_best_is_what_its_file_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed between the best's two renames, or after them and before the next checkpoint."""
+    stop = lambda index: os.kill(os.getpid(), signal.SIGTERM) if index == 24 else None  # noqa: E731
+    for name, changes in (("renames", ("better=higher",)), ("checkpoint", ())):
+        assert run_toy(tmp_path / name, "budget.steps=40", *changes, at_step=stop).ended == "paused"
+    path = tmp_path / "renames" / "best.safetensors"
+    path.rename(previous_of(path))
+    assert run_toy(path.parent, "better=higher", "budget.steps=40").best["step"] == 0
+    assert "goes on from best.previous.safetensors" in capsys.readouterr().err
+    assert_best_came_out(path.parent, previous_of(path))
+
+    path = tmp_path / "checkpoint" / "best.safetensors"
+    tensors, facts = load(path)
+    assert facts["best"]["step"] == 20
+    loop.save(path, tensors, {"best": {"error": 1e-9, "step": 20.0}})
+    tensors, facts = load(path.with_name("checkpoint.safetensors"))
+    facts["best"] = {"error": 1e9, "step": 0.0}
+    loop.save(path.with_name("checkpoint.safetensors"), tensors, facts)
+    assert run_toy(path.parent, "budget.steps=40").best == {"error": 1e-9, "step": 20.0}
+    assert_best_came_out(path.parent, path)
+
+
+def assert_best_came_out(folder: Path, best: Path) -> None:
+    out = load_file(folder / "body.safetensors")
+    assert torch.equal(out["layers.0.weight"], load_file(best)["average.body.layers.0.weight"])
+
+
+def test_weights_that_are_gone_are_not_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lost = lambda index: (tmp_path / "best.safetensors").unlink() if index == 25 else None  # noqa: E731
+    outcome = run_toy(tmp_path, "better=higher", "budget.steps=30", at_step=lost)
+    assert outcome.best["step"] == 30 and "the last ones come out" in capsys.readouterr().err
+    average = load(tmp_path / "checkpoint.safetensors")[0]["average.body.layers.0.weight"]
+    assert torch.equal(load_file(tmp_path / "body.safetensors")["layers.0.weight"], average)
+
+
+def test_examples_that_do_not_fit_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """libsndfile says that a disk is full in ways of its own, which ended the run."""
+    from training.listening import write_example
+
+    recipe = read_recipe(None, ToyRecipe, ["budget.steps=6", "keeping.listen.steps=2"])
+    with small_disk(tmp_path / "disk", "500k") as disk:
+
+        class Heard(Toy):
+            def listen(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
+                write_example(folder / "clip.wav", torch.rand(300_000).numpy(), 48000)
+
+        assert train(lambda fabric: Heard(recipe), recipe, disk).ended == "done"
+    told = [line for line in capsys.readouterr().err.splitlines() if "free space" in line]
+    assert len(told) == 1, told

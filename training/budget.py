@@ -23,6 +23,9 @@ class Clock:
 
     With `steps` the run is exactly as long. With `minutes` it is planned after its first steps, and kept so when
     it is taken up again; where the machine has become slower, the clock ends it before the plan does.
+
+    A sitting, and with it `max_hours`, begins when the clock is made; the run's own time when it is told to `begin`,
+    after what has to be prepared.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -30,8 +33,12 @@ class Clock:
         self.planned = budget.steps
         self.spent = 0.0
         self._paid = 0.0
-        self._begun = time.monotonic()
+        self._sat_down = self._begun = time.monotonic()
         self._counted: list[float] = []
+
+    def begin(self) -> None:
+        """What is prepared stands: from now on the run takes its time."""
+        self._begun = time.monotonic()
 
     def resume(self, facts: dict[str, Any]) -> None:
         """Go on from what `facts` said."""
@@ -69,9 +76,9 @@ class Clock:
         return self.budget.minutes is not None and self.spent >= self.budget.minutes * 60.0
 
     def sat_enough(self) -> bool:
-        """Whether this sitting has had its hours."""
+        """Whether this sitting has had its hours, by this process's own clock."""
         hours = self.budget.max_hours
-        return hours is not None and self.spent - self._paid >= hours * 3600.0
+        return hours is not None and time.monotonic() - self._sat_down >= hours * 3600.0
 
     def left(self, step: int) -> float | None:
         """Seconds that the run still takes at its usual pace; None before that is known."""

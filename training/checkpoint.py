@@ -26,6 +26,11 @@ def previous_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
+def lies(path: Path) -> bool:
+    """Whether a checkpoint lies there, or the one before it."""
+    return path.exists() or previous_of(path).exists()
+
+
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write a checkpoint beside the old one, read its header back, and swap it in.
 
@@ -83,7 +88,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 def newest(folder: Path) -> Path | None:
     """The checkpoint that a run in this folder would go on from, or None where there is none."""
     path = folder / CHECKPOINT_FILE
-    return path if path.exists() or previous_of(path).exists() else None
+    return path if lies(path) else None
 
 
 def trained_weights(folder: Path, network: str) -> dict[str, Tensor]:
@@ -91,7 +96,8 @@ def trained_weights(folder: Path, network: str) -> dict[str, Tensor]:
 
     Raises RunError where the run has none of that network.
     """
-    path = folder / BEST_FILE if (folder / BEST_FILE).exists() else folder / CHECKPOINT_FILE
+    best = folder / BEST_FILE
+    path = best if lies(best) else folder / CHECKPOINT_FILE
     beginning = f"average.{network}."
     tensors, _ = load(path)
     found = {

@@ -7,6 +7,7 @@ decoded, are smooth in the same way and still belong to known samples.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.errors import RecipeError
+from training.errors import RecipeError, RunError
 from training.examples import CLIP_FRAMES, make_sound
 from training.library import LibrarySound
 from training.sounds import Sounds
@@ -67,7 +68,7 @@ def drawn_by(
             f"drawn_by needs a preset of the house's kind, a vocoder of the house's mel and a crop of {CLIP_FRAMES} "
             f"frames at most, which {name} and this recipe are not; leave it out."
         )
-    path = folder / f"drawn-{preset.sha256[:12]}-{count}.npz"
+    path = folder / f"drawn-{_digest(preset.sha256, seed, sounds)}-{count}.npz"
     library = [
         LibrarySound(own, np.asarray(row), False) for own, row in zip(sounds.names, sounds.rows, strict=True)
     ]
@@ -120,6 +121,23 @@ def drawn_once(
     ]
     drawn = Drawn(samples, np.concatenate(mels).astype(np.float16))
     part = path.with_name(f".{path.name}.part.npz")
-    np.savez(part, samples=drawn.samples, mel=drawn.mel)
-    part.rename(path)
+    try:
+        np.savez(part, samples=drawn.samples, mel=drawn.mel)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise RunError(
+            f"{path} cannot be written ({error.strerror}); free space there and give the same command again."
+        ) from error
+    # What was drawn for other sounds is taken up by no run in this folder any more.
+    for other in path.parent.glob("drawn-*.npz"):
+        if other != path:
+            other.unlink(missing_ok=True)
     return drawn
+
+
+def _digest(preset: str, seed: int, sounds: Sounds) -> str:
+    """Of what clips are drawn from: the preset, the seed, and the sounds in their order."""
+    return hashlib.sha256("\n".join((preset, str(seed), *sounds.names, *sounds.keys)).encode()).hexdigest()[
+        :16
+    ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from training.errors import RunError
 from training.recipe import Machine
+from vocaldm_live.errors import VocalDMError
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -36,6 +38,25 @@ def launched(machine: Machine) -> Fabric:
         )
     fabric.launch()
     return fabric
+
+
+def in_first_process(fabric: Fabric, action: Callable[[], None]) -> None:
+    """Do something in the first process while the others wait; where it raises a sentence there, all of them do.
+
+    Raises what `action` raises, and RunError with its sentence in the other processes.
+    """
+    said: str | None = None
+    if fabric.is_global_zero:
+        try:
+            action()
+        except VocalDMError as error:
+            if fabric.world_size > 1:
+                fabric.broadcast(str(error), src=0)
+            raise
+    if fabric.world_size > 1:
+        said = fabric.broadcast(said, src=0)
+    if said is not None:
+        raise RunError(said)
 
 
 def started() -> tuple[str, int] | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -67,3 +70,21 @@ def make_sound(vae: MelVAE, vocoder: nn.Module | None, latent: Tensor, seed: int
         else:
             pieces = list(stream_network(vocoder, mel))  # type: ignore[arg-type]
         return torch.cat(pieces, dim=1)[0].float().cpu().numpy()
+
+
+def write_example(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write samples `[n]` as a WAV file of 24 bit; what lies beyond full scale is cut off.
+
+    Raises OSError where the disk says no: libsndfile writes into memory, for it says so in ways of its own.
+    """
+    import soundfile
+
+    memory = io.BytesIO()
+    soundfile.write(memory, np.clip(samples, -1.0, 1.0), sample_rate, "PCM_24", format="WAV")
+    try:
+        path.write_bytes(memory.getvalue())
+    except OSError:
+        # Half a sound would fill the disk for what the run cannot do without.
+        with suppress(OSError):
+            path.unlink()
+        raise

@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.provenance import ENDED, Told, read_told
+from training.provenance import Told, read_told
+from training.runfolder import ENDED
 from vocaldm_live.checkpoints.header import HOUSE_PARTS, one_line
 from vocaldm_live.checkpoints.weights import file_sha256
 from vocaldm_live.errors import PresetError

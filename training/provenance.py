@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,11 @@ from training.runfolder import RUN_FILE
 from vocaldm_live.checkpoints.header import one_line
 from vocaldm_live.errors import PresetError
 
-ENDED = ("done", "patience")
 NOT_TOLD = ("machine", "keeping")
 """Sections of a recipe that change nothing about what comes out."""
 
 CREDIT_FILES = ("CREDITS", "LICENSE", "LICENCE", "COPYING", "COPYRIGHT")
 LONGEST_CREDITS = 400  # lines
-
-_PATH_INSIDE = re.compile(r"""[^\s,:'"{}\[\]]*[\\/][^\s,'"{}\[\]]*""")
 
 
 @dataclass(frozen=True)
@@ -188,10 +186,17 @@ def _argument(argument: str) -> str:
 
 
 def _name_of(text: str) -> str:
-    if text.startswith("hub:"):
+    if text.startswith("hub:") or not re.search(r"[\\/]|^~", text):
         return text
-    if re.search(r"[{}\[\]\n]", text):
-        return _PATH_INSIDE.sub(lambda found: _name_of(found[0]), text)
-    if not re.search(r"[\\/]|^~", text):
-        return text
+    if "\n" in text:
+        return "\n".join(_name_of(line) for line in text.split("\n"))
+    # A folder may be called `[drums] kit`: what is to be looked into has to be YAML as a whole.
+    if re.match(r"\s*[{\[]", text):
+        with suppress(yaml.YAMLError, ValueError):
+            value = yaml.safe_load(text)
+            if isinstance(value, (dict, list)):
+                plain = without_places(value)
+                return str(
+                    yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10**9)
+                ).strip()
     return re.split(r"[\\/]", text.rstrip("\\/"))[-1] or "root"

@@ -28,7 +28,8 @@ class Every(Strict):
 class Budget(Strict):
     """When a run ends: after exactly so many steps, or after so many minutes, earlier parts of it included.
 
-    Minutes beside steps are a box around them. max_hours is for one sitting: the run is then saved and can go on.
+    Minutes beside steps are a box around them; data are prepared before they count. max_hours is for one sitting, what
+    is prepared in it included: after the step that spends it (the first at the least) the run is saved and can go on.
     """
 
     steps: Count | None = None

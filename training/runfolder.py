@@ -18,8 +18,11 @@ from torch import Tensor, nn
 from training.checkpoint import BEST_FILE, CHECKPOINT_FILE, newest, previous_of
 from training.errors import RunError
 from training.recipe import Recipe
-from training.recipe_file import RECIPE_FILE, RUN_FILE, differences, write_recipe
+from training.recipe_file import RECIPE_FILE, RUN_FILE, differences, recipe_of_run, write_recipe
 from vocaldm_live import __version__
+from vocaldm_live.checkpoints.header import HOUSE_PARTS
+from vocaldm_live.checkpoints.places import HEADER_FILE
+from vocaldm_live.checkpoints.vocoders import VOCODER_FILE
 
 try:
     import fcntl
@@ -28,7 +31,11 @@ except ImportError:  # Windows
 
 LOCK_FILE = ".lock"
 LOGS = ("train.csv", "validation.csv")
+ENDED = ("done", "patience")
+"""States of a run with nothing left to do."""
+
 EVENTS = "events.out.tfevents.*"
+WEIGHTS = ".safetensors"
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -62,30 +69,51 @@ def held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def open_run(folder: Path, recipe: Recipe, fresh: bool) -> None:
-    """Make or take up the folder of a run; `fresh` removes what an older run of the same command left.
+def check_run(folder: Path, recipe: Recipe, fresh: bool) -> None:
+    """See that a run may be begun or taken up in a folder; nothing is changed. A run whose start failed is none.
 
-    Raises RunError where the folder belongs to another command, holds a run of another recipe, or cannot be
-    written.
+    Raises RunError where the folder holds a run of another command, or of another recipe and it is not to be `fresh`.
     """
     kept = _kept_recipe(folder)
-    if kept is not None and kept.get("command") != recipe.command:
+    if kept is None:
+        return
+    if kept.get("command") != recipe.command:
         raise RunError(
             f"{folder} holds a run of {kept.get('command')!r}, not of {recipe.command!r}; name another --out."
         )
+    if fresh or newest(folder) is None:
+        return
+    try:
+        changed = differences(type(recipe).model_validate(kept), recipe)
+    except ValueError:
+        changed = ["recipe"]
+    if changed:
+        raise RunError(
+            f"{folder} holds a run of another recipe ({', '.join(changed)} differ); go on with its own, name "
+            "another --out, or start anew with --fresh."
+        )
+
+
+def begin_run(folder: Path, recipe: Recipe, fresh: bool) -> None:
+    """Make a folder that of a run whose networks stand; `fresh` removes what an older run wrote, its weights too.
+
+    Raises RunError where the disk says no.
+    """
     if fresh:
         _clear(folder)
-    if kept is not None and newest(folder) is not None:
-        try:
-            changed = differences(type(recipe).model_validate(kept), recipe)
-        except ValueError:
-            changed = ["recipe"]
-        if changed:
-            raise RunError(
-                f"{folder} holds a run of another recipe ({', '.join(changed)} differ); go on with its own, name "
-                "another --out, or start anew with --fresh."
-            )
+    elif newest(folder) is None:
+        # Nothing says what the best of a run without a checkpoint would be the best of.
+        _remove(_and_previous(folder, BEST_FILE))
     write_recipe(recipe, folder)
+
+
+def state_of(folder: Path) -> str | None:
+    """What run.json says of a run's state; None where it says nothing."""
+    try:
+        found = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))["state"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def write_run(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -154,22 +182,36 @@ def channels_last(module: Module) -> Module:
 
 
 def _kept_recipe(folder: Path) -> dict[str, Any] | None:
-    try:
-        plain = yaml.safe_load((folder / RECIPE_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """The recipe of the run that was begun in a folder, if one was."""
+    path = folder / RECIPE_FILE
+    if recipe_of_run(folder) is None and (newest(folder) is None or not path.exists()):
         return None
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunError(f"{folder / RECIPE_FILE} cannot be read; name another --out.") from error
+        raise RunError(f"{path} cannot be read; name another --out.") from error
     return plain if isinstance(plain, dict) else None
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a run wrote, and nothing else."""
-    names = (CHECKPOINT_FILE, BEST_FILE)
-    paths = [folder / name for name in (*names, *LOGS, RUN_FILE)] + [
-        previous_of(folder / name) for name in names
-    ]
-    for path in (*paths, *folder.glob(EVENTS)):
+    """Remove what a run wrote, and nothing else; last what says that there was one."""
+    paths = [folder / f"{part}{WEIGHTS}" for part in HOUSE_PARTS] + [folder / VOCODER_FILE]
+    kept = _kept_recipe(folder) or {}
+    if kept.get("command") == "ldm":
+        preset = folder / str(kept.get("preset"))
+        if (preset / HEADER_FILE).is_file():
+            paths += [*sorted(preset.glob(f"*{WEIGHTS}")), preset / HEADER_FILE]
+    for name in (CHECKPOINT_FILE, BEST_FILE):
+        paths += _and_previous(folder, name)
+    _remove([*paths, *(folder / name for name in LOGS), *folder.glob(EVENTS), folder / RUN_FILE])
+
+
+def _and_previous(folder: Path, name: str) -> list[Path]:
+    return [folder / name, previous_of(folder / name)]
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.errors import RecipeError
+from training.provenance import read_told
 from vocaldm_live.checkpoints import sizes
 from vocaldm_live.checkpoints.audioldm_file import read_audioldm
 from vocaldm_live.checkpoints.audioldm_parts import AudioLDMUNetPart
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "unet.safetensors"
 NETWORK = "network."
+SIZES = ("channels", "layers", "heads", "transformers", "attention_from")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ def read_beginning(source: str, average: bool | None = None) -> Beginning:
         }
         if own or "conv_in.weight" in tensors:
             state = own or dict(tensors)
-            return Beginning(state, sizes_of(state, path))
+            return _of_weights(state, path)
     if path.is_file() or (path / "unet").is_dir():
         file = read_audioldm(path, average)
         state = file.states["unet"]
@@ -63,9 +65,20 @@ def read_beginning(source: str, average: bool | None = None) -> Beginning:
         )
     tensors = read_tensors(preset.folder / part.file, part.sha256)
     state = {name.removeprefix(NETWORK): value for name, value in tensors.items() if name.startswith(NETWORK)}
-    keys = ("channels", "layers", "heads", "transformers", "attention_from")
     plain = part.model_dump(mode="json", exclude_none=True)
-    return Beginning(state, {key: plain[key] for key in keys if key in plain})
+    return Beginning(state, {key: plain[key] for key in SIZES if key in plain})
+
+
+def _of_weights(state: Mapping[str, Tensor], path: Path) -> Beginning:
+    """A weights file of ours; the run that wrote it knows how many heads it has, which no tensor tells."""
+    found = sizes_of(state, path)
+    told = read_told(path.parent) if path.name == WEIGHTS else None
+    plain = {} if told is None else told.about.get("parts", {}).get("unet", {})
+    if "heads" in plain:
+        return Beginning(state, {key: plain[key] for key in SIZES if key in plain})
+    width = published_head_width(found["channels"][0])
+    note = f"{path} does not tell how wide its heads are: {width} is taken, as in AudioLDM's own models."
+    return Beginning(state, found, (note,))
 
 
 def sizes_of(state: Mapping[str, Tensor], where: object) -> dict[str, Any]:

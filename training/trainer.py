@@ -62,9 +62,13 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended; `paused` ones go on with the same command."""
+    """How a run ended; `paused` ones go on with the same command.
+
+    first: whether this process is the first of the run's, which alone tells of it and writes.
+    """
 
     steps: int
     ended: Literal["done", "paused", "patience"]
     best: Mapping[str, float]
     folder: Path
+    first: bool = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +27,9 @@ SplitOption = Annotated[
 
 def as_text(value: str) -> str:
     """A value that a recipe's YAML takes for text, whatever stands in it: a folder may be called 2024 or `a: b`."""
-    return json.dumps(value)
+    import yaml
+
+    return yaml.safe_dump(value, default_style='"', width=10**9).rstrip("\n")
 
 
 def data_of(
@@ -44,7 +45,9 @@ def data_of(
 
 
 def say_outcome(outcome: Outcome) -> None:
-    """One line on how a run ended."""
+    """One line on how a run ended, by the first of its processes."""
+    if not outcome.first:
+        return
     best = "  ".join(f"{name} {value:.4g}" for name, value in outcome.best.items())
     ended = {
         "done": "The run is done",

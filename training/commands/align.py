@@ -44,8 +44,9 @@ def align(
     told = run.read(AlignRecipe, {"base": base, "encoder": encoder, "mode": mode})
 
     def make(fabric: Fabric) -> AlignTrainer | DirectTrainer:
-        # What the first process has put into the cache the others find there.
-        with fabric.rank_zero_first(local=True):
+        # What the first process has put into the cache the others find there, on other machines too: its database
+        # bears no writers of several machines.
+        with fabric.rank_zero_first():
             return open_trainer(told, fabric.device, run.out)
 
     say_outcome(train(make, told, run.out, run.fresh))

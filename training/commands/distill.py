@@ -52,7 +52,8 @@ def distill(
         tell = None if bar is None else lambda stage, done, whole: bar(done, whole)
         outcome = run_distillation(told, run.out, run.fresh, tell)
     say_outcome(outcome)
-    if name is not None and outcome.ended != "paused":
+    # Two processes that exported would swap one folder in twice at once.
+    if name is not None and outcome.first and outcome.ended != "paused":
         from training.commands.export import say_exported
 
         say_exported(export_taught(told, outcome.folder, name, to))

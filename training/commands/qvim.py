@@ -30,8 +30,9 @@ def qvim(
     told = run.read(QVIMRecipe, {"start": start})
 
     def make(fabric: Fabric) -> QVIMTrainer:
-        # What the first process has put into the cache the others find there.
-        with fabric.rank_zero_first(local=True):
+        # What the first process has put into the cache the others find there, on other machines too: its database
+        # bears no writers of several machines.
+        with fabric.rank_zero_first():
             return QVIMTrainer(told, fabric.device, run.out)
 
     say_outcome(train(make, told, run.out, run.fresh))

@@ -47,7 +47,11 @@ MinutesOption = Annotated[
 ]
 HoursOption = Annotated[
     float | None,
-    typer.Option("--max-hours", metavar="H", help="Save and stop after so long; go on another time."),
+    typer.Option(
+        "--max-hours",
+        metavar="H",
+        help="Save and stop after so long, preparation included; go on another time.",
+    ),
 ]
 DevicesOption = Annotated[
     int | None, typer.Option("--devices", metavar="N", help="Processes on this machine.")
@@ -56,7 +60,12 @@ NodesOption = Annotated[int | None, typer.Option("--nodes", metavar="N", help="M
 PrecisionOption = Annotated[
     str | None, typer.Option("--precision", metavar="NAME", help="32-true or bf16-mixed.")
 ]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Begin anew where the folder holds a run.")]
+FreshOption = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Begin anew where the folder holds a run, and take nothing from its recipe."
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -100,10 +109,12 @@ class RunOptions:
 
     @property
     def found(self) -> Path | None:
-        """The recipe that was named, else the one of the run that goes on, else none."""
+        """The recipe that was named, else the one of the run that goes on, else none; with --fresh none goes on."""
         from training.recipe_file import recipe_of_run
 
-        return self.recipe if self.recipe is not None else recipe_of_run(self.out)
+        if self.recipe is not None or self.fresh:
+            return self.recipe
+        return recipe_of_run(self.out)
 
 
 OPTIONS: Mapping[str, Any] = {

@@ -18,7 +18,7 @@ from training.conditions import Batch, EncodedSounds, Telling, draw_batch, fixed
 from training.data.masks import masked_mean
 from training.delta import attach, merged
 from training.errors import DataError, RecipeError
-from training.listening import make_sound
+from training.listening import make_sound, write_example
 from training.losses.trajectory import Segment, segments, walk
 from training.runfolder import channels_last, save_state
 from training.step import Step, add_up
@@ -215,8 +215,6 @@ class DistillTrainer:
 
     def listen(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
         """Clips of the first judged sounds as the student makes them and as the teacher does, as WAV files."""
-        import soundfile
-
         vae = self.frozen.get("vae")
         if not isinstance(vae, MelVAE):
             raise RecipeError("Nothing can be heard without the base's VAE; open that part too.")
@@ -230,7 +228,7 @@ class DistillTrainer:
             for row, latent in enumerate(latents):
                 frames = int(self.judged.valid[row])
                 samples = make_sound(vae, self.frozen.get("vocoder"), latent[:, :frames], row)
-                soundfile.write(folder / f"clip-{row}-{name}.wav", samples, vae.geometry.sample_rate)
+                write_example(folder / f"clip-{row}-{name}.wav", samples, vae.geometry.sample_rate)
 
     def finish(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
         """Write unet.safetensors, deltas added."""

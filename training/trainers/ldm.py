@@ -18,7 +18,7 @@ from training.data.masks import crop_or_pad
 from training.delta import attach, merged
 from training.draws import Draws
 from training.errors import DataError, RecipeError
-from training.listening import Sampling, make_latents, make_sound
+from training.listening import Sampling, make_latents, make_sound, write_example
 from training.losses.denoising import denoising_error
 from training.partial import load_partly, told
 from training.runfolder import save_state
@@ -128,8 +128,6 @@ class LDMTrainer:
 
     def listen(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
         """Clips told as the bank's first sounds are, as WAV files."""
-        import soundfile
-
         told_ = self.recipe.listening
         count = min(told_.clips, len(self.bank_latent))
         shape = (count, *self.bank_latent.shape[1:])
@@ -149,7 +147,7 @@ class LDMTrainer:
         vae: Any = self.heard_by["vae"]
         for row, latent in enumerate(latents):
             samples = make_sound(vae, self.heard_by.get("vocoder"), latent, row)
-            soundfile.write(folder / f"clip-{row}.wav", samples, self.blueprint.geometry.sample_rate)
+            write_example(folder / f"clip-{row}.wav", samples, self.blueprint.geometry.sample_rate)
 
     def weights(self, averaged: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         """The UNet's state as a preset holds it, changes of low rank added."""

@@ -17,7 +17,7 @@ from training.conditions import Batch, EncodedSounds, Telling, draw_batch, fixed
 from training.delta import Columns, LowRank, attach, merged
 from training.draws import Draws
 from training.errors import DataError, RecipeError
-from training.listening import Sampling, make_latents, make_sound
+from training.listening import Sampling, make_latents, make_sound, write_example
 from training.losses.denoising import denoising_error
 from training.runfolder import channels_last, save_state
 from training.step import Step, add_up
@@ -267,8 +267,6 @@ class VocalDMTrainer:
 
     def listen(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
         """Clips of the bank's first sounds, made with the recipe's steps, guidance and eta, as WAV files."""
-        import soundfile
-
         networks = {**self.frozen, **averaged}
         vae = networks.get("vae")
         if not isinstance(vae, MelVAE):
@@ -290,7 +288,7 @@ class VocalDMTrainer:
             )
         for row, latent in enumerate(latents):
             samples = make_sound(vae, networks.get("vocoder"), latent[:, : int(batch.valid[row])], row)
-            soundfile.write(folder / f"clip-{row}.wav", samples, vae.geometry.sample_rate)
+            write_example(folder / f"clip-{row}.wav", samples, vae.geometry.sample_rate)
 
     def weights(self, averaged: Mapping[str, nn.Module], share: float = 1.0) -> dict[str, dict[str, Tensor]]:
         """State dicts by part as a preset holds them, deltas added; `share`: how far the way from the base is gone."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import soundfile
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from training.errors import RecipeError
 from training.geometry import GeometrySpec
 from training.judges.periods import PeriodJudges
 from training.judges.spectrogram import RESOLUTIONS, SpectrogramJudges
+from training.listening import write_example
 from training.losses.adversarial import (
     Kind,
     Verdicts,
@@ -207,7 +207,7 @@ class VocoderTrainer:
             made, _ = self._again(averaged["vocoder"], samples, index)
             for name, heard in (("sound", samples), ("made", made)):
                 path = folder / f"{index}-{name}.wav"
-                soundfile.write(path, np.clip(heard, -1.0, 1.0), self.geometry.sample_rate, "PCM_24")
+                write_example(path, heard, self.geometry.sample_rate)
 
     def finish(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
         """Write vocoder.safetensors and vocoder.yaml."""
