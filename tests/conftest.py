@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 # OpenMP reads these when torch is imported, so they are set before any test module is.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    _wanted = os.environ.get(_name, "")
-    os.environ[_name] = _wanted if _wanted in ("1", "2") else "2"
+# One number for both: torch takes MKL's where it has MKL, and so OpenMP's 1 would be of no use beside MKL's 2.
+_wanted = os.environ.get("OMP_NUM_THREADS", "")
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), _wanted if _wanted in ("1", "2") else "2")
 # Ray reads these when it is imported. The token is made here and is nobody's.
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "RAY_USAGE_STATS_ENABLED": "0"}
 

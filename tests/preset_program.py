@@ -1,22 +1,26 @@
-"""Makes presets from a folder, each killed elsewhere: SOUNDS BASE OUT WHERE ...; prints how each ended.
+"""Makes a preset from a folder, killed and taken up again: SOUNDS BASE OUT WHERE ...; prints how each sitting ended.
 
 WHERE: nowhere, or a stage at whose end (before it is put down as done) SIGKILL comes, or train:STEP, or judge:CLIP.
-The runs are OUT/WHERE/run, their presets OUT/WHERE/to/mine.
+The run is OUT/run, its preset OUT/to/mine. A line a sitting: `ended`, its exit code, `preset` where one lies there, and the
+stages that are done.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from unittest import mock
 
 import torch
 
 torch.set_num_threads(1)
 
 from training.cli import main  # noqa: E402
-from training.preset import journal, judge  # noqa: E402
+from training.preset import aiming, journal, judge, trial  # noqa: E402
 from training.trainers.vocaldm import VocalDMTrainer  # noqa: E402
 
 SMALL = (
@@ -31,6 +35,8 @@ SMALL = (
     "keeping.validate={steps: 4}",
     "shown=1",
 )
+# What aiming and choosing are worth is held in test_preset_choosing: here they only have to happen.
+SMALLER = ((aiming, {"STEPS": 60, "EVERY": 20}), (trial, {"FEWEST_GESTURES": 3, "SHARES": (1.0,)}))
 
 
 def run(where: str, sounds: Path, base: Path, out: Path, to: Path, *changes: str) -> int:
@@ -41,10 +47,11 @@ def run(where: str, sounds: Path, base: Path, out: Path, to: Path, *changes: str
     else:
         _kill_after(stage)
     given = [word for change in (*SMALL, *changes) for word in ("--set", change)]
-    return main(
-        ["preset", "--sounds", str(sounds), "--name", "mine", "--base", str(base), "--out", str(out)]
-        + ["--to", str(to), "--steps", "8", *given]
-    )
+    told = ["preset", "--sounds", str(sounds), "--name", "mine", "--base", str(base), "--out", str(out)]
+    with ExitStack() as stack:
+        for module, values in SMALLER:
+            stack.enter_context(mock.patch.multiple(module, **values))
+        return main([*told, "--to", str(to), "--steps", "8", *given])
 
 
 def _kill() -> None:
@@ -85,13 +92,15 @@ def _kill_within(stage: str, number: int) -> None:
 
 
 def main_of_program(sounds: Path, base: Path, out: Path, *places: str) -> None:
-    """Each run in a process of its own that has imported everything already."""
+    """Each sitting in a process of its own that has imported everything already."""
     for where in places:
-        folder = out / where.replace(":", "-")
         child = os.fork()
         if not child:
-            os._exit(run(where, sounds, base, folder / "run", folder / "to"))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+            os._exit(run(where, sounds, base, out / "run", out / "to"))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        there = ["preset"] if (out / "to" / "mine").exists() else []
+        done = json.loads((out / "run" / "preset.json").read_text())["done"]
+        print("ended", code, *there, *done, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Tiny runs of vae and vocoder with their judges on, and a program that runs or kills them: FOLDER WHAT [ARGUMENTS]."""
+"""Tiny runs of vae and vocoder with their judges on; a program that kills or doubles them: FOLDER WHAT [ARGUMENTS]."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -83,12 +84,24 @@ def killed(arguments: list[str], at: int) -> int:
     os._exit(0)
 
 
-if __name__ == "__main__":
-    place, what = Path(sys.argv[1]), sys.argv[2]
-    if what == "killed":
-        import lightning.fabric  # noqa: F401
+def twofold(arguments: list[str]) -> int:
+    """Run a command in two processes that are forked off, as Fabric's own children; the worse of what they ended with."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(one.getsockname()[1])}
+    children = []
+    for rank in ("0", "1"):
+        children.append(os.fork())
+        if not children[-1]:
+            os.environ |= {**told, "NODE_RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": rank}
+            os._exit(main(arguments))
+    return max(abs(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) for child in children)
 
-        runs = ((noun, command(noun, place / "tones", place / noun, *sys.argv[3:])) for noun in KINDS)
-        print(*(killed(arguments, 4) for _, arguments in runs))
-    else:
-        sys.exit(main(sys.argv[3:]))
+
+if __name__ == "__main__":
+    import lightning.fabric  # noqa: F401
+
+    place, what = Path(sys.argv[1]), sys.argv[2]
+    more = {"machine__devices": 2} if what == "twofold" else {}
+    runs = [command(noun, place / "tones", place / noun, *sys.argv[3:], **more) for noun in KINDS]
+    print(*(twofold(arguments) if what == "twofold" else killed(arguments, 4) for arguments in runs))

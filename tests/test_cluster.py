@@ -30,6 +30,7 @@ from vocaldm_live.engine.request import Anchor, Progress, Request
 from vocaldm_live.errors import ClusterError, RequestError, SoundError
 from vocaldm_live.sound.audio import Sound
 
+pytestmark = pytest.mark.slow
 RATE = 16000
 LONG: dict[str, Any] = {"steps": 60, "duration": 4.0}
 LONGER: dict[str, Any] = {"steps": 100, "duration": 30.0}  # for requests that nobody waits for to their end

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import parts
 import pytest
-from daemons import started
+import yaml
 from data_sets import burst, put
 from disks import remount, small_disk
-from osc_peers import Peer
 from tiny import assert_sentence, make_tiny_preset
 from tiny_audioldm import make_tiny_audioldm
 
@@ -25,6 +24,7 @@ parts.package("lightning")  # of the extra [training]
 from preset_program import run  # noqa: E402
 
 from training.cli import main  # noqa: E402
+from training.journal import read_rows  # noqa: E402
 from vocaldm_live.checkpoints.places import own_place, resolve_preset  # noqa: E402
 from vocaldm_live.checkpoints.preset import check_preset, read_preset  # noqa: E402
 from vocaldm_live.engine.engine import Engine  # noqa: E402
@@ -61,6 +61,7 @@ def made(base: Path, sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_preset_that_plays(made: Path, base: Path) -> None:
     preset = read_preset(made / "to" / "mine")
     assert check_preset(preset.folder) == []
@@ -69,6 +70,7 @@ def test_a_folder_becomes_a_preset_that_plays(made: Path, base: Path) -> None:
     assert np.isfinite(clip.samples).all() and np.abs(clip.samples).max() > 0
 
 
+@pytest.mark.slow
 def test_it_tells_where_it_comes_from_and_no_path(made: Path, base: Path) -> None:
     header = read_preset(made / "to" / "mine").header
     told = header.training
@@ -80,6 +82,7 @@ def test_it_tells_where_it_comes_from_and_no_path(made: Path, base: Path) -> Non
     assert str(made) not in text and str(base.parent) not in text
 
 
+@pytest.mark.slow
 def test_the_page_has_the_answer_pictures_and_sounds(made: Path) -> None:
     page = (made / "run" / "report" / "index.html").read_text()
     for wanted in (
@@ -97,31 +100,29 @@ def test_the_page_has_the_answer_pictures_and_sounds(made: Path) -> None:
 PLACES = ("index", "examples", "train:5", "judge:4", "export")
 
 
-@pytest.fixture(scope="module")
-def broken(base: Path, sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs ended by SIGKILL, each in another stage."""
-    folder = tmp_path_factory.mktemp("broken")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(PROGRAM.parent)])}
-    command = [sys.executable, str(PROGRAM), str(sounds), str(base), str(folder), *PLACES]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.stdout.split() == [str(-signal.SIGKILL.value)] * len(PLACES), done.stderr
-    return folder
-
-
-@pytest.mark.parametrize("where", PLACES)
-def test_a_killed_run_goes_on_and_ends_the_same(
-    made: Path, broken: Path, base: Path, sounds: Path, where: str
+@pytest.mark.slow
+def test_a_run_killed_in_every_stage_goes_on_and_ends_the_same(
+    made: Path, base: Path, sounds: Path, tmp_path: Path
 ) -> None:
-    folder = broken / where.replace(":", "-")
-    assert (folder / "run" / "preset.json").is_file()
-    assert (folder / "to" / "mine").exists() == (where == "export"), "a preset is there whole or not at all"
-    assert run("nowhere", sounds, base, folder / "run", folder / "to") == 0
-    again, whole = read_preset(folder / "to" / "mine"), read_preset(made / "to" / "mine")
+    """One folder, ended by SIGKILL again and again; no sitting begins anew, and a preset is there whole or not at all."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(PROGRAM.parent)])}
+    command = [sys.executable, str(PROGRAM), str(sounds), str(base), str(tmp_path), *PLACES, "nowhere"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    stages = [place.partition(":")[0] for place in PLACES]
+    wanted = [[str(-signal.SIGKILL.value), *stages[:at]] for at in range(len(stages))]
+    wanted[-1].insert(1, "preset")  # killed when it lay there, and before that was put down
+    ended = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("ended ")]
+    assert ended == [*wanted, ["0", "preset", *stages]], done.stderr
+    assert "The run goes on after step 5." in done.stdout
+    again, whole = read_preset(tmp_path / "to" / "mine"), read_preset(made / "to" / "mine")
     assert again.sha256 == whole.sha256
-    told = [json.loads((place / "run" / "preset.json").read_text())["done"] for place in (folder, made)]
+    told = [json.loads((place / "run" / "preset.json").read_text())["done"] for place in (tmp_path, made)]
     assert told[0]["judge"] == told[1]["judge"]
+    steps = [int(row["step"]) for row in read_rows(tmp_path / "run" / "train" / "validation.csv")]
+    assert steps == sorted(set(steps)) and steps[-1] == 8
 
 
+@pytest.mark.slow
 def test_a_done_run_is_not_done_again(made: Path, base: Path, sounds: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "run", tmp_path / "run")
     before = (tmp_path / "run" / "train" / "unet.safetensors").stat().st_mtime_ns
@@ -184,6 +185,7 @@ def test_names_that_would_be_lost_are_refused(
     assert code == 2 and "--name" in line
 
 
+@pytest.mark.slow
 def test_another_run_in_the_folder_is_refused(
     made: Path, base: Path, sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +208,7 @@ def test_another_run_in_the_folder_is_refused(
     assert_sentence(line)
 
 
+@pytest.mark.slow
 def test_one_sound_is_enough_and_that_is_told(
     tmp_path: Path, base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,6 +220,7 @@ def test_one_sound_is_enough_and_that_is_told(
     assert "none was held out" in (tmp_path / "run" / "report" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_says_how_to_go_on(
     tmp_path: Path, base: Path, sounds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -227,22 +231,7 @@ def test_a_stopped_run_says_how_to_go_on(
     assert (tmp_path / "to" / "mine" / "preset.yaml").is_file()
 
 
-def test_a_running_daemon_picks_the_preset_up(
-    made: Path, base: Path, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-    make_tiny_preset(tmp_path / "presets", "one")
-    shutil.copytree(made / "run", tmp_path / "run")
-    with started(tmp_path) as daemon, Peer(daemon.server.port) as peer:
-        peer.subscribe(0, 600.0)
-        assert run("nowhere", sounds, base, tmp_path / "run", own_place()) == 0
-        assert peer.wait("preset/known") == ["mine"]
-        peer.send("param/preset", "mine")
-        while peer.wait("preset/is")[0] != "mine":
-            pass
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["200k", "6m"])
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on(
     made: Path, base: Path, sounds: Path, tmp_path: Path, size: str, capsys: pytest.CaptureFixture[str]
@@ -256,11 +245,15 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on(
     assert read_preset(tmp_path / "to" / "mine").sha256 == read_preset(made / "to" / "mine").sha256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("aligned", [False, True])
 def test_an_imported_audioldm_is_a_base_too(tmp_path: Path, sounds: Path, aligned: bool) -> None:
     """It hears voices by CLAP, or by an encoder and adapter where it has them, and takes no sketch."""
     other = make_tiny_audioldm(tmp_path / "base", aligned=aligned)
-    changes = ("optimiser.rates.warmup=0", "data.held_out=0.4")
+    header = yaml.safe_load((other / "preset.yaml").read_text())
+    header["parameters"]["steps"]["default"] = 1
+    (other / "preset.yaml").write_text(yaml.safe_dump(header, allow_unicode=True))
+    changes = ("optimiser.rates.warmup=0", "data.held_out=0.4", "gestures=3")
     assert run("nowhere", sounds, other, tmp_path / "run", tmp_path / "to", *changes) == 0
     preset = read_preset(tmp_path / "to" / "mine")
     assert check_preset(preset.folder) == [] and preset.sha256 != read_preset(other).sha256

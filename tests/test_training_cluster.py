@@ -122,6 +122,7 @@ def cache(preset: Path, sounds: Path, tmp_path_factory: pytest.TempPathFactory) 
     return cache
 
 
+@pytest.mark.slow
 def test_ray_makes_the_same_and_nothing_twice(
     place: Path, preset: Path, sounds: Path, cache: Path, tmp_path: Path
 ) -> None:
@@ -144,6 +145,7 @@ def clips(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.wav")}
 
 
+@pytest.mark.slow
 def test_clips_are_rendered_once_and_the_same_over_ray(
     ray_server: str, place: Path, preset: Path, sounds: Path, tmp_path: Path
 ) -> None:

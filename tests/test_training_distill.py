@@ -98,6 +98,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[Prediction, Base]:
     return {one: pocket_base(tmp_path_factory.mktemp("base"), one, steps) for one, steps in known.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prediction", ["v", "eps"])
 def test_two_steps_end_nearer_to_sixteen_than_the_teachers_two(
     bases: dict[Prediction, Base], prediction: Prediction, tmp_path: Path
@@ -118,6 +119,7 @@ def test_two_steps_end_nearer_to_sixteen_than_the_teachers_two(
     assert float((made - goal).abs().mean()) < bar * float((own - goal).abs().mean())
 
 
+@pytest.mark.slow
 def test_killed_and_taken_up_it_ends_as_an_unbroken_run(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:

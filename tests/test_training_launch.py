@@ -105,12 +105,14 @@ def assert_same_run(one: Path, other: Path) -> None:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_the_script_for_several_nodes_is_the_same_run(whole: Path, tmp_path: Path) -> None:
     job = {"SLURM_JOB_ID": "4711", "SLURM_JOB_NAME": "vocaldm-train", "SLURM_JOB_NUM_NODES": "2"}
     one_each = {"SLURM_NTASKS_PER_NODE": "1", "SLURM_CPUS_PER_TASK": "1"}
     assert_same_run(by_script(tmp_path, "several_nodes.sh", **job, **one_each), whole)
 
 
+@pytest.mark.slow
 def test_the_script_for_one_node_is_the_same_run(whole: Path, tmp_path: Path) -> None:
     assert_same_run(by_script(tmp_path, "one_node.sh", GPUS="2"), whole)
 
@@ -140,7 +142,7 @@ def test_a_shell_in_a_job_is_no_such_process(tmp_path: Path, monkeypatch: pytest
     assert run_toy(tmp_path, "budget.steps=2").ended == "done"
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("script", [*SCRIPTS, ROOT / ".ci" / "run"], ids=lambda path: path.name)
 def test_the_scripts_are_without_fault(script: Path) -> None:
     parts.needs("bash", "shellcheck")
     for command in (["bash", "-n"], ["shellcheck"]):

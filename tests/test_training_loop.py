@@ -60,10 +60,21 @@ def assert_equal(one: Path, other: Path, within: float = 0.0) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unbroken run that others are held against."""
+    """A run that learns."""
     folder = tmp_path_factory.mktemp("whole")
     outcome = run_toy(folder)
     assert (outcome.steps, outcome.ended) == (60, "done")
+    return folder
+
+
+SHORT = ("budget.steps=24", "keeping.validate.steps=8")
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unbroken run that others are held against: the judge comes in at its sixth step."""
+    folder = tmp_path_factory.mktemp("short")
+    assert run_toy(folder, *SHORT).ended == "done"
     return folder
 
 
@@ -94,14 +105,14 @@ def test_a_run_learns_and_tells_of_it(whole: Path) -> None:
     assert [event.step for event in events.Scalars("validation/error")] == [0, 20, 40, 60]
 
 
-PLACES = ("step:33", "save:33", "swap:33")
+PLACES = ("step:13", "save:13", "swap:13")
 
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs ended by SIGKILL: in a step, at a save before its renames, and between them."""
     folder = tmp_path_factory.mktemp("broken")
-    command = [sys.executable, str(PROGRAM), str(folder)]
+    command = [sys.executable, str(PROGRAM), str(folder), *SHORT]
     done = subprocess.run(
         command, env=environment(TOY_KILLED_AT=" ".join(PLACES)), capture_output=True, text=True
     )
@@ -109,38 +120,36 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
-def test_a_killed_run_goes_on_as_an_unbroken_one(whole: Path, broken: Path, place: str) -> None:
+def test_a_killed_run_goes_on_as_an_unbroken_one(short: Path, broken: Path, place: str) -> None:
     folder = broken / place.replace(":", "-")
-    assert (folder / "train.csv").exists() and not (folder / "body.safetensors").exists()
-    assert (folder / "checkpoint.safetensors").exists() == (place != "swap:33")
-    assert run_toy(folder).steps == 60
-    assert_equal(folder, whole)
-    assert [row["step"] for row in read_rows(folder / "validation.csv")] == ["0", "20", "40", "60"]
+    assert (folder / "validation.csv").exists() and not (folder / "body.safetensors").exists()
+    assert (folder / "checkpoint.safetensors").exists() == (place != "swap:13")
+    assert run_toy(folder, *SHORT).steps == 24
+    assert_equal(folder, short)
+    assert [row["step"] for row in read_rows(folder / "validation.csv")] == ["0", "8", "16", "24"]
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_micro_batches_are_the_same_run(whole: Path, tmp_path: Path, size: int) -> None:
-    run_toy(tmp_path, f"machine.micro_batch={size}", "batch=8")
-    ours, theirs = weights(tmp_path), weights(whole)
+def test_micro_batches_are_the_same_run(short: Path, tmp_path: Path, size: int) -> None:
+    run_toy(tmp_path, *SHORT, f"machine.micro_batch={size}", "batch=8")
+    ours, theirs = weights(tmp_path), weights(short)
     for name in theirs:
         if name.startswith("network.") and not name.endswith("seen"):
             torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("launcher", ["fabric", "torchrun"])
-def test_two_processes_are_the_same_run(whole: Path, tmp_path: Path, launcher: str) -> None:
-    start = [sys.executable, str(PROGRAM)]
-    if launcher == "torchrun":
-        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-        start = [sys.executable, *torchrun, str(PROGRAM)]
-    command = [*start, str(tmp_path), "machine.devices=2"]
+@pytest.mark.slow
+def test_two_processes_are_the_same_run(short: Path, tmp_path: Path) -> None:
+    """Started by Fabric; tests/test_training_launch.py has torchrun's."""
+    command = [sys.executable, str(PROGRAM), str(tmp_path), *SHORT, "machine.devices=2"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert_equal(tmp_path, whole, within=1e-5)
+    assert_equal(tmp_path, short, within=1e-5)
     for kind in ("train", "validation"):
         for ours, theirs in zip(
-            read_rows(tmp_path / f"{kind}.csv"), read_rows(whole / f"{kind}.csv"), strict=True
+            read_rows(tmp_path / f"{kind}.csv"), read_rows(short / f"{kind}.csv"), strict=True
         ):
             assert all(
                 float(ours[name]) == pytest.approx(float(theirs[name]), abs=1e-5)
@@ -149,24 +158,24 @@ def test_two_processes_are_the_same_run(whole: Path, tmp_path: Path, launcher: s
             )
 
 
-def test_max_hours_end_a_sitting_and_the_next_goes_on(whole: Path, tmp_path: Path) -> None:
-    outcome = run_toy(tmp_path, "budget.max_hours=1e-9")
+def test_max_hours_end_a_sitting_and_the_next_goes_on(short: Path, tmp_path: Path) -> None:
+    outcome = run_toy(tmp_path, *SHORT, "budget.max_hours=1e-9")
     assert (outcome.steps, outcome.ended) == (1, "paused")
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "paused"
-    assert run_toy(tmp_path).ended == "done"
-    assert_equal(tmp_path, whole)
+    assert run_toy(tmp_path, *SHORT).ended == "done"
+    assert_equal(tmp_path, short)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_asked_to_end_saves_and_goes_on(whole: Path, tmp_path: Path, number: int) -> None:
-    ask = lambda index: os.kill(os.getpid(), number) if index == 30 else None  # noqa: E731
-    assert run_toy(tmp_path, "keeping.save_seconds=1000", at_step=ask).ended == "paused"
-    assert run_toy(tmp_path).steps == 60
-    assert_equal(tmp_path, whole)
+def test_a_run_that_is_asked_to_end_saves_and_goes_on(short: Path, tmp_path: Path, number: int) -> None:
+    ask = lambda index: os.kill(os.getpid(), number) if index == 12 else None  # noqa: E731
+    assert run_toy(tmp_path, *SHORT, "keeping.save_seconds=1000", at_step=ask).ended == "paused"
+    assert run_toy(tmp_path, *SHORT).steps == 24
+    assert_equal(tmp_path, short)
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on(
-    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with small_disk(tmp_path / "disk", "200k") as disk:
         ballast = disk / "ballast"
@@ -178,26 +187,26 @@ def test_a_full_disk_is_told_and_the_run_goes_on(
                 raise OSError
 
         def fill(index: int) -> None:
-            if index == 30:
+            if index == 12:
                 filled()
-            if index == 50:
+            if index == 20:
                 ballast.unlink()
 
-        assert run_toy(disk, at_step=fill).ended == "done"
+        assert run_toy(disk, *SHORT, at_step=fill).ended == "done"
         told = [line for line in capsys.readouterr().err.splitlines() if "free space" in line]
         assert any("checkpoint.safetensors" in line for line in told)
         assert len(told) == len(set(told))
         for line in told:
             assert_sentence(line.replace("; ", ", "))
-        assert_equal(disk, whole)
+        assert_equal(disk, short)
         assert all(None not in row for row in read_rows(disk / "validation.csv"))
         again = disk / "again"
         with pytest.raises(RunError, match="free space"):
-            run_toy(again, at_step=lambda index: filled() if index == 30 else None)
-        assert load(again / "checkpoint.safetensors")[1]["step"] == 30
+            run_toy(again, *SHORT, at_step=lambda index: filled() if index == 12 else None)
+        assert load(again / "checkpoint.safetensors")[1]["step"] == 12
         ballast.unlink()
-        assert run_toy(again).ended == "done"
-        assert_equal(again, whole)
+        assert run_toy(again, *SHORT).ended == "done"
+        assert_equal(again, short)
 
 
 def test_rows_that_do_not_fit_are_told_once_and_leave_no_halves(tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ def test_hold_make_a_noise_and_the_clip_is_there(
             until(lambda: tray.rows.rowCount() == 1)
             clip = tray.rows.clips[0]
             assert clip.seconds > 1.5 and clip.is_here
-            for name in ("bell", "engine", "laser", "rain", "whoosh"):
+            for name in ("bell", "rain"):
                 tray.link.send("generate", name, str(DEMO / f"{name}.wav"))
-            until(lambda: tray.rows.rowCount() == 6 and not tray.shelf.work)
+            until(lambda: tray.rows.rowCount() == 3 and not tray.shelf.work)
             tray._star([tray.rows.clips[2]])
             tray.list.setCurrentIndex(tray.rows.index(0))
             until(lambda: all(tray.peaks.get(one.path) is not None for one in tray.rows.clips))

@@ -142,11 +142,11 @@ def killed_at(place: str):  # type: ignore[no-untyped-def]
     return lambda index: None
 
 
-def killed(out: Path, place: str) -> int:
+def killed(out: Path, place: str, *changes: str) -> int:
     """Run the toy in a process that is forked off and killed there; returns what it ended with."""
     child = os.fork()
     if child == 0:
-        run_toy(out, at_step=killed_at(place))
+        run_toy(out, *changes, at_step=killed_at(place))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -156,6 +156,8 @@ if __name__ == "__main__":
     if places:
         import lightning.fabric  # noqa: F401
 
-        print(*(killed(Path(sys.argv[1]) / place.replace(":", "-"), place) for place in places))
+        print(
+            *(killed(Path(sys.argv[1]) / place.replace(":", "-"), place, *sys.argv[2:]) for place in places)
+        )
     else:
         run_toy(Path(sys.argv[1]), *sys.argv[2:])
