@@ -29,7 +29,7 @@ EXCUSED = {
     DistillRecipe: set[str](),
     AlignRecipe: set[str](),
     QVIMRecipe: set[str](),
-    PresetRecipe: {"voices"},
+    PresetRecipe: set[str](),
 }
 
 

@@ -61,7 +61,11 @@ def preset_page(
 
 def _table(page: Page, judged: Mapping[str, Any]) -> None:
     page.heading("How close to the folder's sounds")
-    apart = "but for those that are imitated here" if judged["held_out"] else "those that are imitated here among them"
+    apart = (
+        "but for those that are imitated here"
+        if judged["held_out"]
+        else "those that are imitated here among them"
+    )
     page.text(
         f"KAD by each listener, with its 95 % interval: the distance between a set and the folder's sounds, {apart}; "
         "lower is closer, about 0 for sounds of the folder itself. The last line is new minus base on the same "
