@@ -52,6 +52,7 @@ class Served:
             start_new_session=True,
         )
         self.lines: list[str] = []
+        self._code: int | None = None
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -70,13 +71,15 @@ class Served:
             time.sleep(0.1)
 
     def end(self) -> int:
-        """Ctrl-C, and its exit code; whatever is left of it then is killed."""
+        """Ctrl-C, and its exit code; whatever is left of it then is killed, once."""
+        if self._code is not None:
+            return self._code
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            code = self.process.wait(30)
+            self._code = self.process.wait(30)
         except subprocess.TimeoutExpired:
-            code = -1
+            self._code = -1
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -85,4 +88,4 @@ class Served:
         self._reader.join(10)
         if self.process.stderr is not None:
             self.process.stderr.close()
-        return code
+        return self._code

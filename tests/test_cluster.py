@@ -40,7 +40,7 @@ def gesture(seconds: float = 0.5, pitch: float = 220.0) -> Sound:
     return Sound((0.4 * np.exp(-3.0 * times) * np.sin(2 * np.pi * pitch * times)).astype(np.float32), RATE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     place = tmp_path_factory.mktemp("r")
     package("ray")
@@ -52,19 +52,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         served.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> Preset:
     return read_preset(make_tiny_preset(tmp_path_factory.mktemp("presets")))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def link(cluster: Served) -> Iterator[Link]:
     link = link_to(cluster.address)
     yield link
     link.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def remote(link: Link, preset: Preset) -> RemoteEngine:
     engine = RemoteEngine(preset, link)
     engine.warm()

@@ -5,51 +5,31 @@ from __future__ import annotations
 import json
 import math
 import os
+import pickle
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from cluster_tasks import ends_at_three, wrong
-from clusters import ROOT, environment, free_port
+from clusters import ROOT, Served, environment, free_port
 from data_sets import burst, put
 from parts import package
 from tiny import assert_sentence, make_tiny_preset
 
 from training.cli import main
 from training.cluster.pool import spread
-from training.data.store import DATABASE, ENDING, records
+from training.cluster.ray_pool import Hand
+from training.data.store import ENDING, records
 from training.errors import DataError, RunError
 from vocaldm_live.cluster.pool import Plan, begin_ray
 from vocaldm_live.errors import ClusterError
-
-SERVER = """
-import sys, threading
-from vocaldm_live.cluster.pool import Plan, begin_ray
-from vocaldm_live.errors import ClusterError
-for left in (3, 2, 1, 0):
-    try:
-        begin_ray(Plan(workers=2, memory=100))
-        break
-    except ClusterError as error:  # Ray gives a busy machine half a minute
-        print(error, file=sys.stderr)
-        if not left:
-            raise
-from ray.util.client.server.server import serve
-server = serve("127.0.0.1", int(sys.argv[1]))
-with server.data_servicer.clients_lock:
-    server.data_servicer.num_clients += 1  # Ray would end with its last client
-print("open", flush=True)
-threading.Event().wait()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -65,23 +45,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ray_server(place: Path) -> Iterator[str]:
+    """A cluster that serves clips: beside its workers there are processors for training."""
     package("ray")
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(port)],
-        env={**os.environ, **environment(place)},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
+    served = Served(place, workers=1)
     try:
-        assert process.stdout.readline().strip() == "open"
-        yield f"ray://127.0.0.1:{port}"
+        served.wait()
+        yield served.address
+        assert served.end() == 0
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        served.end()
 
 
 def begin(place: Path, *arguments: object) -> subprocess.Popen[str]:
@@ -120,15 +92,6 @@ def arrays(cache: Path) -> dict[tuple[str, str, str], np.ndarray]:
     return found
 
 
-def count(cache: Path) -> int:
-    """Arrays in a store that somebody else may be writing to."""
-    try:
-        with closing(sqlite3.connect(f"file:{cache / DATABASE}?mode=ro", uri=True)) as connection:
-            return int(connection.execute("SELECT count(*) FROM arrays").fetchone()[0])
-    except sqlite3.Error:
-        return 0
-
-
 def assert_same(one: Path, other: Path) -> None:
     first, second = arrays(one), arrays(other)
     assert first.keys() == second.keys()
@@ -160,15 +123,18 @@ def cache(preset: Path, sounds: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_ray_makes_the_same_and_nothing_twice(
-    ray_server: str, place: Path, preset: Path, sounds: Path, cache: Path, tmp_path: Path
+    place: Path, preset: Path, sounds: Path, cache: Path, tmp_path: Path
 ) -> None:
-    other = tmp_path / "by ray"
-    command = ("encode", sounds, "--preset", preset, "--cache", other, "--cluster", ray_server)
-    process = begin(place, *command)
-    until(lambda: count(other) >= 12)
-    process.kill()
-    done(process)
-    code, out, err = done(begin(place, *command))
+    """Of some of the sounds by this process, of all by Ray's workers, which are started where there are none."""
+    package("ray")
+    other, some = tmp_path / "by ray", tmp_path / "some"
+    some.mkdir()
+    for name in ("0.wav", "1.wav"):
+        shutil.copy(sounds / name, some / name)
+    command = ("--preset", preset, "--cache", other)
+    assert main(["encode", *map(str, (some, *command, "--workers", 1))]) == 0
+    assert 0 < len(arrays(other)) < ARRAYS
+    code, out, err = done(begin(place, "encode", sounds, *command, "--cluster", "local", "--workers", 2))
     assert code == 0 and out.startswith("8 sounds and 8 voices"), err
     assert len(arrays(other)) == ARRAYS
     assert_same(cache, other)
@@ -186,8 +152,9 @@ def test_clips_are_rendered_once_and_the_same_over_ray(
     process = begin(place, *command, "--out", out, "--workers", "2")
     until(lambda: len(list(out.glob("*.wav"))) >= 2)
     process.kill()
-    done(process)
+    assert done(process)[0] == -signal.SIGKILL
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.wav")}
+    assert len(before) < 16
     code, told, err = done(begin(place, *command, "--out", out, "--workers", "2"))
     assert code == 0 and told.startswith(f"{16 - len(before)} clips made in"), err
     assert all((out / name).stat().st_mtime_ns == time for name, time in before.items())
@@ -199,15 +166,15 @@ def test_clips_are_rendered_once_and_the_same_over_ray(
     assert clips(other) == clips(out)
 
 
-@pytest.mark.slow
-def test_ray_is_started_where_there_is_none(place: Path, preset: Path, sounds: Path, tmp_path: Path) -> None:
-    package("ray")
-    (tmp_path / "one").mkdir()
-    shutil.copy(sounds / "0.wav", tmp_path / "one")
-    out = tmp_path / "out"
-    where = ("--out", out, "--cluster", "local", "--workers", 1)
-    code, told, err = done(begin(place, "render", tmp_path / "one", "--preset", preset, *where))
-    assert (code, told.split(",")[0]) == (0, f"1 clips made in {out}"), err
+def test_a_worker_takes_a_function_once_for_all_its_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[bytes] = []
+    monkeypatch.setattr("torch.set_num_threads", lambda threads: None)  # of this process
+    monkeypatch.setattr(package("ray"), "get", lambda reference: taken.append(reference) or reference)
+    hand = Hand(on_gpu=False)
+    functions = [[pickle.dumps(one)] for one in (abs, hex)]
+    assert [hand.work(1, functions[0], -2), hand.work(1, functions[0], -3)] == [2, 3]
+    assert hand.work(2, functions[1], 255) == "0xff"
+    assert taken == [functions[0][0], functions[1][0]]
 
 
 def test_ray_that_cannot_be_started_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from training.cluster.pool import Result, Task
-from vocaldm_live.cluster.pool import NAMESPACE, Plan, begin_ray, import_ray
+from vocaldm_live.cluster.pool import NAMESPACE, Plan, begin_ray, cause, import_ray
 from vocaldm_live.errors import ClusterError, VocalDMError
 
 LOCAL = "local"
@@ -31,10 +31,15 @@ class Hand:
         self._number = -1
         self._function: Callable[[Any], Any] | None = None
 
-    def work(self, number: int, function: bytes, task: Any) -> Any:
-        """What comes of a task by a function, of which `number` tells the next one."""
+    def work(self, number: int, function: list[Any], task: Any) -> Any:
+        """What comes of a task by a function, of which `number` tells the next one.
+
+        function: Ray's reference to it, in a list, for by itself Ray would bring all of it along with every task.
+        """
         if number != self._number or self._function is None:
-            self._function, self._number = pickle.loads(function), number
+            import ray
+
+            self._function, self._number = pickle.loads(ray.get(function[0])), number
             if self._on_gpu and hasattr(self._function, "to"):
                 self._function.to("cuda")
         return self._function(task)
@@ -67,7 +72,7 @@ class RayPool:
             idle = self._hands * AHEAD
             for task in tasks:
                 if function is None:
-                    function = ray.put(pickle.dumps(work))
+                    function = [ray.put(pickle.dumps(work))]
                 hand = idle.pop(0)
                 waiting[hand.work.remote(self._runs, function, task)] = hand
                 while not idle:
@@ -79,9 +84,8 @@ class RayPool:
                 raise error.cause from error
             raise
         except (ConnectionError, ray.exceptions.RayError) as error:
-            what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")[:200]
             raise ClusterError(
-                f"The cluster or its workers are gone ({what}): give the same command again, what is done is kept."
+                f"The cluster or its workers are gone ({cause(error)}): give the same command again, what is done is kept."
             ) from error
 
     def _done(self, waiting: dict[Any, Any], idle: list[Any]) -> Iterator[Any]:
@@ -115,8 +119,7 @@ def _reached(address: str) -> Any:
     try:
         ray.init(address, namespace=NAMESPACE, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")[:200]
         raise ClusterError(
-            f"Ray at {address} cannot be used ({what}): use the same Python, Ray and token on both sides."
+            f"Ray at {address} cannot be used ({cause(error)}): use the same Python, Ray and token on both sides."
         ) from error
     return ray
