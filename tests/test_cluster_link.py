@@ -99,6 +99,14 @@ def test_a_connection_that_breaks_is_one_sentence_however_ray_tells_it(ray: Fake
             link.call("ask")
         assert_sentence(str(caught.value))
         assert ray.ends == number + 1
+
+    def unconnected() -> Any:
+        ray.is_connected = False
+        raise Exception("Ray Client is not connected. Please connect by calling `ray.init`.")
+
+    ray.answer = unconnected
+    with pytest.raises(ClusterError, match="is gone"):
+        link.call("ask")
     ray.answer = lambda: "again"
     assert link.call("ask") == "again"
 

@@ -85,10 +85,9 @@ class Link:
         except (VocalDMError, Cancelled):
             raise  # of `look`
         except Exception as error:
-            # Plain ones too, when another thread has found the connection broken and has ended it.
-            if self._gate is gate and not isinstance(
-                error, (ConnectionError, RpcError, ray.exceptions.RayError)
-            ):
+            # Plain ones too, once the connection is broken, or another thread has found it so and has ended it.
+            is_whole = self._gate is gate and ray.util.client.ray.is_connected()
+            if is_whole and not isinstance(error, (ConnectionError, RpcError, ray.exceptions.RayError)):
                 raise
             log.info("%s", error)
             self._end(gate)

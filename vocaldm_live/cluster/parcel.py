@@ -18,7 +18,7 @@ from vocaldm_live.errors import RequestError
 from vocaldm_live.sound.audio import Sound
 from vocaldm_live.sound.edit import Edit
 
-FORMAT = 1
+FORMAT = 2
 _SOUNDS = ("imitation", "like", "source", "other")
 _PLAIN = (
     "name",
