@@ -50,13 +50,15 @@ class Loader:
         self._wanted.put(name)
 
     def close(self) -> None:
-        """End the thread once the preset at hand is loaded here; a cluster is waited for no longer."""
+        """End the thread once the presets at hand are loaded; a cluster is waited for no longer."""
         self._ends.set()
         self._wanted.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while (name := self._wanted.get()) is not None and not self._ends.is_set():
+        while (name := self._wanted.get()) is not None:
+            if self._where != "local" and self._ends.is_set():
+                continue
             try:
                 self._load(name)
             except VocalDMError as error:
