@@ -65,7 +65,7 @@ def recipe(*more: str):  # type: ignore[no-untyped-def]
         "optimiser.rates.warmup=5",
         "optimiser.rates.peak=0.001",
         "keeping.validate.steps=30",
-        "keeping.save_seconds=0",
+        "keeping.save_seconds=1000",
         "machine.accelerator=cpu",
         "machine.devices=1",
         "machine.threads=1",

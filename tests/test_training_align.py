@@ -60,8 +60,9 @@ def test_the_adapter_carries_the_bases_null_and_its_embeddings_mean(trained: Pat
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_an_unbroken_one(trained: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(PROGRAM), "align", str(tmp_path), "41"]
+    command = [sys.executable, str(PROGRAM), "align", str(tmp_path), "41", "keeping.save_seconds=0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL.value, done.stderr
@@ -72,9 +73,13 @@ def test_a_killed_run_goes_on_as_an_unbroken_one(trained: Path, tmp_path: Path) 
         assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_micro_batches_are_the_same_run(trained: Path, tmp_path: Path) -> None:
-    run_align(tmp_path, ["machine.micro_batch=5"])
-    for one, other in zip(rows(tmp_path), rows(trained), strict=True):
+def test_micro_batches_are_the_same_run(tmp_path: Path) -> None:
+    told = ["budget.steps=6", "keeping.validate.steps=3"]
+    for name, size in (("whole", "null"), ("parts", "5")):
+        run_align(tmp_path / name, [*told, f"machine.micro_batch={size}"])
+    found, wanted = rows(tmp_path / "parts"), rows(tmp_path / "whole")
+    assert len(wanted) == 3 and wanted[0] != wanted[-1]
+    for one, other in zip(found, wanted, strict=True):
         assert all(one[name] == pytest.approx(other[name], abs=1e-4) for name in one if name != "minutes")
 
 

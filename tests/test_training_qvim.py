@@ -37,11 +37,12 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def trained(sets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("qvim")
-    outcome = run_qvim(out, changes(*sets, "budget.steps=60"))
+    outcome = run_qvim(out, changes(*sets, "budget.steps=60", "audio.kinds=[]"))
     assert outcome.ended == "done"
     return out
 
 
+@pytest.mark.slow
 def test_it_learns_to_find_held_out_sounds(trained: Path) -> None:
     judged = [
         {name: float(value) for name, value in row.items() if value}
@@ -61,15 +62,16 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 QUICK = ("budget.steps=12", "batch=6", "keeping.validate.steps=6", "voices.seconds=0.5")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_an_unbroken_one(sets: tuple[Path, Path], tmp_path: Path) -> None:
-    given = changes(*sets, *QUICK)
+    given = changes(*sets, *QUICK, "budget.steps=6", "keeping.validate.steps=3")
     run_qvim(tmp_path / "whole", given, normed=True)
-    command = [sys.executable, str(PROGRAM), "qvim", str(tmp_path / "killed"), "8", *given]
+    command = [sys.executable, str(PROGRAM), "qvim", str(tmp_path / "killed"), "4", *given]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL.value, done.stderr
     assert not (tmp_path / "killed" / "encoder.safetensors").exists()
-    assert run_qvim(tmp_path / "killed", given, normed=True).steps == 12
+    assert run_qvim(tmp_path / "killed", given, normed=True).steps == 6
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert one.keys() == other.keys() and any("running" in name for name in one)
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -81,7 +83,8 @@ def test_micro_batches_are_the_same_run(
 ) -> None:
     found = []
     for name, size in (("whole", "null"), ("small", "2")):
-        given = changes(*sets, *QUICK, "batch_norm=frozen", f"machine.micro_batch={size}", *more)
+        told = ("budget.steps=4", "batch_norm=frozen", f"machine.micro_batch={size}")
+        given = changes(*sets, *QUICK, *told, *more)
         run_qvim(tmp_path / name, given, normed=True)
         found.append(weights(tmp_path / name))
     # Adam divides by the gradient's own size, so what is rounding there is more here.
@@ -273,8 +276,8 @@ def test_the_real_towers_train_and_their_statistics_settle(sets: tuple[Path, Pat
     from training.recipe_file import read_recipe
     from training.trainers.qvim import QVIMRecipe, QVIMTrainer
 
-    more = ("batch=6", "crop=[32]", "audio.kinds=[]", "bank=4", "keeping.validate.steps=20", "towers=shared")
-    told = read_recipe(None, QVIMRecipe, changes(*sets, "budget.steps=20", *more))
+    more = ("batch=6", "crop=[32]", "audio.kinds=[]", "bank=4", "keeping.validate.steps=4", "towers=shared")
+    told = read_recipe(None, QVIMRecipe, changes(*sets, "budget.steps=4", *more))
     before: dict[str, torch.Tensor] = {}
 
     def make(fabric: object) -> QVIMTrainer:

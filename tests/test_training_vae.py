@@ -208,6 +208,7 @@ def test_the_houses_recipe_is_one() -> None:
     assert sum(weight.numel() for weight in made.network.parameters()) == 55_376_873, "what the paper's has"
 
 
+@pytest.mark.slow
 def test_it_learns_against_a_judge(shards: Path, tmp_path: Path) -> None:
     judge = "judge={after: 0.4, channels: 4, layers: 2}"
     more = ("--steps", "60", "--set", judge, "--set", "losses.resolutions=0.5")

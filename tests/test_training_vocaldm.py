@@ -107,6 +107,7 @@ def out_of(trainer: VocalDMTrainer, out: Path) -> dict[str, nn.Module]:
     return networks
 
 
+@pytest.mark.slow
 def test_from_weights_drawn_anew_it_learns_what_v_is_and_what_it_is_told(
     taught: tuple[Path, Path, VocalDMTrainer],
 ) -> None:
@@ -122,6 +123,7 @@ def test_from_weights_drawn_anew_it_learns_what_v_is_and_what_it_is_told(
     assert not torch.equal(adapter["null"], trainer.base.networks["adapter"].state_dict()["null"])
 
 
+@pytest.mark.slow
 def test_low_rank_and_film_learn_other_sounds(
     taught: tuple[Path, Path, VocalDMTrainer], tmp_path: Path
 ) -> None:
@@ -160,20 +162,22 @@ def test_an_imported_audioldm_learns_what_eps_is_and_what_it_is_told(presets: Pa
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_an_unbroken_one(presets: Path, tmp_path: Path) -> None:
     """Every kind of trained tensor at once, and one step a checkpoint."""
     told = [
         "train=[adapter, film, attention]",
-        "budget.steps=8",
+        "batch=4",
+        "budget.steps=5",
         "keeping.save_seconds=0",
         "toward_base=0.01",
     ]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run_denoiser(presets / "tiny", whole, *told)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(PROGRAM), str(presets / "tiny"), str(broken), "5", *told]
+    command = [sys.executable, str(PROGRAM), str(presets / "tiny"), str(broken), "3", *told]
     assert subprocess.run(command, env=environment, capture_output=True).returncode == -9
-    assert load(broken / "checkpoint.safetensors")[1]["step"] == 5
+    assert load(broken / "checkpoint.safetensors")[1]["step"] == 3
     run_denoiser(presets / "tiny", broken, *told)
     for name in ("unet.safetensors", "adapter.safetensors"):
         one, other = load_file(whole / name), load_file(broken / name)
@@ -182,17 +186,17 @@ def test_a_killed_run_goes_on_as_an_unbroken_one(presets: Path, tmp_path: Path) 
 
 def test_micro_batches_are_the_same_run(presets: Path, tmp_path: Path) -> None:
     found = []
-    for size in ("8", "3"):
+    told = ["budget.steps=3", "lengths=[8]", "batch=4", "toward_base=0.1"]
+    for size in ("4", "3"):
         out = tmp_path / size
-        run_denoiser(
-            presets / "tiny", out, "budget.steps=5", f"machine.micro_batch={size}", "toward_base=0.1"
-        )
+        run_denoiser(presets / "tiny", out, *told, f"machine.micro_batch={size}")
         found.append(load(out / "checkpoint.safetensors")[0])
     for name, value in found[0].items():
         if name.startswith("network."):
             torch.testing.assert_close(value, found[1][name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_stays_close_to_the_base_where_it_is_told_to(presets: Path, tmp_path: Path) -> None:
     moved = []
     for weight in ("0", "10"):
@@ -201,6 +205,8 @@ def test_it_stays_close_to_the_base_where_it_is_told_to(presets: Path, tmp_path:
             presets / "tiny",
             out,
             "train=[film]",
+            "lengths=[8]",
+            "batch=4",
             "budget.steps=20",
             f"toward_base={weight}",
             "film_rank=null",
