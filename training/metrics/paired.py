@@ -15,13 +15,18 @@ DRAWS = 1000
 
 
 def kernel_difference(
-    reference: ArrayLike, first: ArrayLike, second: ArrayLike, groups: Sequence[object], seed: int = 0
+    reference: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    groups: Sequence[object],
+    seed: int = 0,
+    level: float = 0.95,
 ) -> Interval:
     """KAD of `second` minus KAD of `first`, both `[m, width]` row by row of the same gestures; below 0: second is closer.
 
-    The 95 % interval is by bootstrap over `groups` (the sound that a row comes from), drawn for both sets at once,
-    so that what a gesture does to both cancels. The reference `[n, width]` stays as it is. Raises DataError below
-    3 rows or groups.
+    The interval, of 95 % unless told, is by bootstrap over `groups` (the sound that a row comes from), drawn for both
+    sets at once, so that what a gesture does to both cancels. The reference `[n, width]` stays as it is. Raises
+    DataError below 3 rows or groups.
     """
     base = rows(reference, "reference embeddings", 3)
     one, other = rows(first, "first embeddings", 3), rows(second, "second embeddings", 3)
@@ -46,7 +51,7 @@ def kernel_difference(
     value = _difference(kernels, np.ones((1, len(one))))[0]
     # A draw of one clip alone says nothing of how alike clips are.
     several = drawn[(drawn > 0).sum(axis=1) > 1]
-    low, high = np.percentile(_difference(kernels, several), [2.5, 97.5])
+    low, high = np.quantile(_difference(kernels, several), [0.5 - level / 2.0, 0.5 + level / 2.0])
     return Interval(SCALE * float(value), SCALE * float(low), SCALE * float(high), len(one))
 
 

@@ -1,8 +1,9 @@
 """Choosing: how much of what was learned goes into the preset, by what brings clips closer to the folder's sounds.
 
 A run's error says how well noise is taken off, not how a clip of few steps sounds. So candidates play gestures of
-sounds that are neither learned from nor judged by. Distances of a dozen clips are uncertain, so the least changed
-candidate stands unless another one is closer by more than chance. One that follows worse than it may goes less far.
+sounds that are neither learned from nor judged by. Distances of some dozens of clips are uncertain, so the least
+changed candidate stands unless another one is closer with nine chances in ten. One that follows worse than it may goes
+less far.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ MORE_GUIDANCE = 1.5
 
 WEAKER = (0.6, 0.3)
 """Of what was chosen, tried in turn where it follows worse than it may."""
+
+LEVEL = 0.8
+"""Of the interval that has to lie below 0: a tenth of the chances lies above it."""
 
 Play = Callable[["Choice"], Performance]
 
@@ -84,7 +88,9 @@ def choose(
     def closer(one: Weighed, than: Weighed) -> bool:
         """By no listener farther, by one at least closer beyond its interval, and following well enough."""
         pairs = zip(targets, than.vectors, one.vectors, strict=True)
-        found = [kernel_difference(target, before, after, groups) for target, before, after in pairs]
+        found = [
+            kernel_difference(target, before, after, groups, level=LEVEL) for target, before, after in pairs
+        ]
         told = ", ".join(
             f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]" for difference in found
         )

@@ -10,8 +10,8 @@ STAGES: tuple[Stage, ...] = ("index", "examples", "train", "judge", "export")
 SHARES: Mapping[Stage, float] = {
     "index": 0.02,
     "examples": 0.12,
-    "train": 0.68,
-    "judge": 0.17,
+    "train": 0.58,
+    "judge": 0.27,
     "export": 0.01,
 }
 """Of the minutes; what a stage leaves over goes to those after it, by their shares."""

@@ -60,7 +60,7 @@ class Trial:
         left = seconds - (time.monotonic() - begun) - CANDIDATES * (timed - begun)
         count, banked = self._counts(left, pace)
         reference = self._reference(pieces)
-        now = self._choice(ears, reference, pieces, base, max(FEWEST_GESTURES, count // 2), banked // 2)
+        now = self._choice(ears, reference, pieces, base, count, banked // 2)
         new = self._candidate(now)
         gestures = list(of_folder(judged_by, count, recipe.seed))
         common = list(bank(banked))
@@ -82,8 +82,7 @@ class Trial:
 
     def _counts(self, seconds: float, pace: float) -> tuple[int, int]:
         """How many gestures of the folder and of the bank fit, three to one; `pace`: seconds of a clip."""
-        # Base and preset play all of them, the candidates half of them.
-        each = (2.0 + CANDIDATES / 2.0) * 4.0 / 3.0 * max(pace, 0.01)
+        each = (2.0 + CANDIDATES) * 4.0 / 3.0 * max(pace, 0.01)
         fit = int(max(0.0, seconds - PAGE_SECONDS) / each)
         count = min(self.recipe.gestures, max(FEWEST_GESTURES, fit))
         return count, max(min(4, self.recipe.bank), min(self.recipe.bank, count // 3))
