@@ -437,6 +437,14 @@ def test_a_fresh_run_leaves_no_weights_of_the_old_one(tmp_path: Path) -> None:
     assert [name for name in (*names, "mine.wav") if (tmp_path / name).exists()] == ["mine.wav"]
 
 
+def test_a_fresh_run_takes_nothing_away_that_no_run_wrote(tmp_path: Path) -> None:
+    """A preset's folder, named as --out by mistake, keeps its weights."""
+    for name in ("preset.yaml", "unet.safetensors", "encoder.safetensors"):
+        (tmp_path / name).write_text("mine")
+    loop.begin_run(tmp_path, ToyRecipe(), fresh=True)
+    assert all((tmp_path / f"{name}.safetensors").read_text() == "mine" for name in ("unet", "encoder"))
+
+
 def test_a_fresh_diffusion_run_takes_its_old_preset_away(tmp_path: Path) -> None:
     preset = tmp_path / "old"
     preset.mkdir()

@@ -97,9 +97,9 @@ def check_run(folder: Path, recipe: Recipe, fresh: bool) -> None:
 def begin_run(folder: Path, recipe: Recipe, fresh: bool) -> None:
     """Make a folder that of a run whose networks stand; `fresh` removes what an older run wrote, its weights too.
 
-    Raises RunError where the disk says no.
+    Of a folder in which no run was begun nothing is removed, whatever it holds. Raises RunError where the disk says no.
     """
-    if fresh:
+    if fresh and _kept_recipe(folder) is not None:
         _clear(folder)
     elif newest(folder) is None:
         # Nothing says what the best of a run without a checkpoint would be the best of.
