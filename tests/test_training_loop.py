@@ -499,8 +499,13 @@ def test_preparing_can_be_broken_off_and_counts_in_a_sitting(
         os.kill(os.getpid(), signal.SIGINT)
         return Toy(recipe)
 
-    with pytest.raises(KeyboardInterrupt):
-        train(asked, recipe, tmp_path)
+    # What was started in the background may have been told to ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(asked, recipe, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
     monkeypatch.setattr(budget, "time", clock)
 
