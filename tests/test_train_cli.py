@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import parts
 import pytest
 from typer.main import get_command
 
@@ -84,7 +85,7 @@ def test_a_run_whose_start_failed_leaves_no_values(tmp_path: Path) -> None:
 def test_only_the_first_process_exports_and_tells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("lightning")
+    parts.package("lightning")
     from training import taught
     from training.trainer import Outcome
 
