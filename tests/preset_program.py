@@ -36,7 +36,7 @@ SMALL = (
     "shown=1",
 )
 # What aiming and choosing are worth is held in test_preset_choosing: here they only have to happen.
-SMALLER = ((aiming, {"STEPS": 60, "EVERY": 20}), (trial, {"FEWEST_GESTURES": 3, "SHARES": (1.0,)}))
+SMALLER = ((aiming, {"STEPS": 20, "EVERY": 10}), (trial, {"FEWEST_GESTURES": 3, "SHARES": (1.0,)}))
 
 
 def run(where: str, sounds: Path, base: Path, out: Path, to: Path, *changes: str) -> int:
@@ -104,4 +104,6 @@ def main_of_program(sounds: Path, base: Path, out: Path, *places: str) -> None:
 
 
 if __name__ == "__main__":
+    import lightning.fabric  # noqa: F401
+
     main_of_program(*map(Path, sys.argv[1:4]), *sys.argv[4:])
