@@ -17,6 +17,7 @@ from training.metrics.kernel import kernel_distance
 from training.metrics.paired import kernel_difference
 from training.preset.gestures import bank, of_folder, spread
 from training.preset.judge import Performance, judge, sentence
+from training.report.preset_page import preset_page
 from vocaldm_live.measure.following import measure_following
 from vocaldm_live.sound.audio import Sound
 
@@ -123,6 +124,19 @@ def test_what_is_closer_is_told_with_its_anchors(performances: tuple) -> None:
     backwards = judge([FingerprintListener()], reference, gestures, new, base, new.clips)
     assert backwards.closer == {"fingerprint": False}
     assert "not measurably closer" in sentence(backwards.plain())
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_the_page_says_what_chose(performances: tuple, tmp_path: Path, apart: bool) -> None:
+    """It said that other sounds had chosen where there were none."""
+    gestures, base, new = performances
+    found = judge([FingerprintListener()], [one.imitated for one in gestures], gestures, base, new, new.clips)
+    found.chosen_apart = apart
+    page = tmp_path / "report" / "index.html"
+    preset_page(page, "mine", "Said.", found.plain(), gestures, base, new, tmp_path, 0, [])
+    text = page.read_text()
+    assert ("sounds neither learned from nor judged by" in text) is apart
+    assert ("sounds that it learned from" in text) is not apart
 
 
 def test_too_few_sounds_give_no_answer_but_a_sentence(performances: tuple) -> None:

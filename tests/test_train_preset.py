@@ -217,7 +217,9 @@ def test_one_sound_is_enough_and_that_is_told(
     told = capsys.readouterr()
     assert "too few to hold any out" in told.err
     assert "too few sounds to tell" in told.out
-    assert "none was held out" in (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "Fewer than 3 sounds to choose by" in told.err
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "none was held out" in page and "by imitations of sounds that it learned from" in page
 
 
 @pytest.mark.slow

@@ -41,7 +41,8 @@ class Judgement:
     """Every figure, in plain numbers ready for JSON, and the answer: closer by which listeners, following or not.
 
     rows: by what was heard (the presets, the anchors), of each listener KAD with its interval; differences: new
-    minus base; loudness: medians and drops by set of gestures.
+    minus base; loudness: medians and drops by set of gestures. held_out: whether training never heard what judges;
+    chosen_apart: nor what chose.
     """
 
     base: str
@@ -55,6 +56,7 @@ class Judgement:
     gestures: int = 0
     sounds: int = 0
     held_out: bool = True
+    chosen_apart: bool = True
 
     @property
     def closer(self) -> dict[str, bool | None]:

@@ -71,7 +71,7 @@ class Trial:
         found.unet = now.unet if self._has("unet") else 0.0
         found.adapter = now.adapter if self._has("adapter") else 0.0
         found.guidance = self._guidance(now)
-        found.held_out = TEST in pieces
+        found.held_out, found.chosen_apart = TEST in pieces, self._chosen_apart(pieces)
         plain = found.plain()
         title = f"{recipe.name}, made from {said_name(recipe)}"
         page = self.folder / "report" / "index.html"
@@ -118,9 +118,13 @@ class Trial:
     ) -> Choice:
         """By sounds that are neither learned from nor judged by, where there are enough of them."""
         seed = self.recipe.seed + 1
-        chosen_by = pieces.get(HELD_OUT)
-        if chosen_by is None or len(chosen_by.groups()) < FEWEST:
+        if self._chosen_apart(pieces):
+            chosen_by = pieces[HELD_OUT]
+        else:
             chosen_by = pieces[TRAINING]
+            self.progress.tell(
+                f"Fewer than {FEWEST} sounds to choose by: imitations of those that it learns from choose."
+            )
         gestures, common = list(of_folder(chosen_by, count, seed)), list(bank(banked, BANK))
         before = perform(self.base.name, base, gestures, common, seed, self.progress.named)
 
@@ -131,6 +135,11 @@ class Trial:
         shares = (*SHARES, 0.0) if self._has("adapter") else SHARES
         allowed, tell = self.recipe.allowed_loss, self.progress.tell
         return choose(ears, reference, gestures, before, play, shares, allowed, tell)
+
+    @staticmethod
+    def _chosen_apart(pieces: Mapping[str, Collection]) -> bool:
+        """Whether enough sounds are neither learned from nor judged by."""
+        return HELD_OUT in pieces and len(pieces[HELD_OUT].groups()) >= FEWEST
 
     def _candidate(self, choice: Choice) -> Engine:
         parts = parts_of(self.base, self.folder, choice)

@@ -108,9 +108,10 @@ def _following(page: Page, judged: Mapping[str, Any]) -> None:
     for kind, one in judged["loudness"].items():
         what = "the folder's gestures" if kind == "folder" else "a bank of gestures that is the same for all"
         page.text(f"On {what}: {one['base']:.3f} before, {one['new']:.3f} now.")
+    other = "neither learned from nor judged by" if judged["chosen_apart"] else "that it learned from"
     page.text(
         f"Of what the UNet learned {judged['unet']:.0%} are in it, of what the adapter learned "
-        f"{judged['adapter']:.0%}: chosen by clips of other sounds than those that judge here."
+        f"{judged['adapter']:.0%}: chosen by imitations of sounds {other}."
         + ("" if judged["guidance"] is None else f" Its guidance is {judged['guidance']:g} unless told.")
     )
 
