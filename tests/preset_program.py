@@ -104,6 +104,6 @@ def main_of_program(sounds: Path, base: Path, out: Path, *places: str) -> None:
 
 
 if __name__ == "__main__":
-    import lightning.fabric  # noqa: F401
+    import lightning_fabric  # noqa: F401
 
     main_of_program(*map(Path, sys.argv[1:4]), *sys.argv[4:])

@@ -99,7 +99,7 @@ def twofold(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    import lightning.fabric  # noqa: F401
+    import lightning_fabric  # noqa: F401
 
     place, what = Path(sys.argv[1]), sys.argv[2]
     more = {"machine__devices": 2} if what == "twofold" else {}

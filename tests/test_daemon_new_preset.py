@@ -10,7 +10,7 @@ from daemons import started
 from data_sets import burst, put
 from osc_peers import Peer
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from preset_program import run  # noqa: E402
 

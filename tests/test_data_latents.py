@@ -44,7 +44,7 @@ def test_mels_are_taken_as_they_are() -> None:
 
 
 def test_audio_diffusions_images_are_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    package("lightning")
+    package("lightning_fabric")
     datasets = package("datasets")
     datasets.DatasetDict({"train": images(datasets, range(6), "a")}).save_to_disk(tmp_path / "set")
     found = MelLatents(read_collection(str(tmp_path / "set")), GEOMETRY)

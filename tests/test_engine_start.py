@@ -19,7 +19,7 @@ from vocaldm_live.sound.geometry import HOUSE
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = {
     "diffusers",
-    "lightning",
+    "lightning_fabric",
     "matplotlib",
     "scipy",
     "sympy",

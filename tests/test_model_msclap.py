@@ -94,7 +94,7 @@ def test_short_sounds_are_heard_over_and_over() -> None:
 def test_a_model_is_told_by_it_and_plays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts.package("lightning")
+    parts.package("lightning_fabric")
     from training.cli import main
     from vocaldm_live.checkpoints.preset import check_preset, read_preset
 

@@ -12,7 +12,7 @@ from data_sets import burst, put
 from safetensors.torch import load_file
 from tiny import assert_sentence, make_tiny_preset
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from preset_program import run  # noqa: E402
 

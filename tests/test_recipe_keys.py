@@ -5,7 +5,7 @@ from __future__ import annotations
 import parts
 import pytest
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from pydantic import create_model  # noqa: E402
 from recipe_keys import unread  # noqa: E402

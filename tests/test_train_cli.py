@@ -31,7 +31,7 @@ class Told(Recipe):
 def test_help_loads_nothing_that_takes_time() -> None:
     code = (
         "import sys\nfrom training.cli import main\nassert main(['--help']) == 0\n"
-        "print(sorted({'torch', 'lightning', 'matplotlib', 'numpy'} & set(sys.modules)))"
+        "print(sorted({'torch', 'lightning_fabric', 'matplotlib', 'numpy'} & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "vocaldm-train" in said
@@ -85,7 +85,7 @@ def test_a_run_whose_start_failed_leaves_no_values(tmp_path: Path) -> None:
 def test_only_the_first_process_exports_and_tells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parts.package("lightning")
+    parts.package("lightning_fabric")
     from training import taught
     from training.trainer import Outcome
 

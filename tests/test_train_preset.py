@@ -19,7 +19,7 @@ from disks import remount, small_disk
 from tiny import assert_sentence, make_tiny_preset
 from tiny_audioldm import make_tiny_audioldm
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from preset_program import run  # noqa: E402
 

@@ -16,7 +16,7 @@ import torch
 from hearing_toys import RATE, ToyTowers, clap_like, pairs
 from tiny import assert_sentence
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from hearing_aligned import heard, null, recipe, run_align  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402

@@ -15,7 +15,7 @@ from disks import remount, small_disk
 from parts import package
 from tiny import assert_sentence, make_tiny_preset
 
-package("lightning")  # of the extra [training]
+package("lightning_fabric")  # of the extra [training]
 
 from training import dataset  # noqa: E402
 from training.cli import main  # noqa: E402

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-fabric_module = parts.package("lightning.fabric")  # of the extra [training]
+fabric_module = parts.package("lightning_fabric")  # of the extra [training]
 
 from training.draws import Draws  # noqa: E402
 from training.losses.anchoring import distance, moments  # noqa: E402

@@ -12,7 +12,7 @@ import pytest
 import torch
 from cli_helpers import run, write_gesture
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from pocket_denoiser import FRAMES, distilled, pocket_base  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402

@@ -17,7 +17,7 @@ import tiny_audioldm
 import torch
 from torch import Tensor
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 from stacked_sounds import stacked_sounds  # noqa: E402

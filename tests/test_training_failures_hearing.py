@@ -11,7 +11,7 @@ import torch
 from audioldm_files import GEOMETRY
 from tiny_audioldm import AUDIO, UNET
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from hearing_aligned import heard, null, run_align  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402

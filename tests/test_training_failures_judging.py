@@ -14,7 +14,7 @@ import torch
 from data_sets import put
 from torch import Tensor
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from tiny import assert_sentence, make_tiny_preset  # noqa: E402
 from tiny_audioldm import make_tiny_audioldm  # noqa: E402

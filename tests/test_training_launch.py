@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny import assert_sentence
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from train_toys import run_toy  # noqa: E402
 

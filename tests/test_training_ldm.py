@@ -22,7 +22,7 @@ from tiny import assert_sentence, make_tiny_preset
 from tiny_audioldm import make_tiny_audioldm
 from torch.nn import functional
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 

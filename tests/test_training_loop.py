@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import nn
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from disks import remount, small_disk  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402

@@ -11,7 +11,7 @@ import parts
 import pytest
 from data_sets import burst, put
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from pocket_denoiser import distilled, pocket_base  # noqa: E402
 from tiny import make_tiny_preset  # noqa: E402

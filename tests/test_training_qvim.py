@@ -16,7 +16,7 @@ import torch
 from hearing_toys import RATE, ToyTowers, changes, pairs, run_qvim, sound
 from tiny import assert_sentence
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 

@@ -12,7 +12,7 @@ import parts
 import pytest
 import torch
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 from sound_runs import KINDS, command, tones  # noqa: E402

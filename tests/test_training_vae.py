@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from tiny import assert_sentence, make_tiny_preset
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 from sound_runs import MEL, tones  # noqa: E402

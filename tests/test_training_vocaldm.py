@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from safetensors.torch import load_file  # noqa: E402
 from stacked_sounds import KINDS, stacked_sounds  # noqa: E402

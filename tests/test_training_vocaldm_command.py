@@ -17,7 +17,7 @@ import torch
 from data_sets import put
 from safetensors.torch import load_file
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from tiny import assert_sentence, make_tiny_preset  # noqa: E402
 

@@ -13,7 +13,7 @@ import torch
 import yaml
 from tiny import assert_sentence, make_tiny_preset
 
-parts.package("lightning")  # of the extra [training]
+parts.package("lightning_fabric")  # of the extra [training]
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 from sound_runs import BIGVGAN, HIFI_GAN, MEL, command, tones  # noqa: E402

@@ -154,7 +154,7 @@ def killed(out: Path, place: str, *changes: str) -> int:
 if __name__ == "__main__":
     places = os.environ.get("TOY_KILLED_AT", "").split()
     if places:
-        import lightning.fabric  # noqa: F401
+        import lightning_fabric  # noqa: F401
 
         print(
             *(killed(Path(sys.argv[1]) / place.replace(":", "-"), place, *sys.argv[2:]) for place in places)

@@ -15,7 +15,7 @@ from training.trainer import Criterion
 from vocaldm_live.commands import say
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 
 class Best:

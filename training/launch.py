@@ -11,7 +11,7 @@ from training.recipe import Machine
 from vocaldm_live.errors import VocalDMError
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 
 def launched(machine: Machine) -> Fabric:
@@ -20,7 +20,7 @@ def launched(machine: Machine) -> Fabric:
     Raises RunError where torchrun or srun have started another number of processes than the recipe says: each of them
     would train by itself, in the same folder.
     """
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
     fabric = Fabric(
         accelerator=machine.accelerator,

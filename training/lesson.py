@@ -35,7 +35,7 @@ from vocaldm_live.model.vae import MelVAE
 from vocaldm_live.sound.audio import SHORTEST_SECONDS
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 CACHE = "encoded"
 

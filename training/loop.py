@@ -29,7 +29,7 @@ from training.turns import Turn, named_weights
 from vocaldm_live.commands import say
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 ROW_STEPS = 20
 """Steps that a row of train.csv is the mean of."""

@@ -118,13 +118,13 @@ def state_of(folder: Path) -> str | None:
 
 def write_run(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write run.json: facts of the run beside the command line and the versions; RunError where the disk says no."""
-    import lightning
+    import lightning_fabric
 
     versions = {
         "vocaldm-live": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "lightning": lightning.__version__,
+        "lightning-fabric": lightning_fabric.__version__,
     }
     # The program's name only: where it lies is nobody's concern.
     line = [Path(sys.argv[0]).name, *sys.argv[1:]]

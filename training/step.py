@@ -12,7 +12,7 @@ from torch import Tensor
 from training.draws import Draws
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True, eq=False)

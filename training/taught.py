@@ -17,7 +17,7 @@ from vocaldm_live.checkpoints.preset import read_preset
 from vocaldm_live.commands import say
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 
 def run_distillation(

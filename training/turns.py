@@ -14,7 +14,7 @@ from training.errors import RunError
 from training.recipe import Optimiser
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 

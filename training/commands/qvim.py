@@ -10,7 +10,7 @@ from training.commands import say_outcome
 from training.commands.run_options import RunOptions, with_run_options
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
     from training.trainers.qvim import QVIMTrainer
 

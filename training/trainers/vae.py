@@ -38,7 +38,7 @@ from training.vae_part import VAESizes, about_vae, make_vae, measure_channels, m
 from vocaldm_live.model.vae import MelVAE
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 NEPER_DB = 8.686
 MEASURED = 256  # clips that the latents' statistics are taken from

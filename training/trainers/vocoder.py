@@ -40,7 +40,7 @@ from vocaldm_live.model.vocoder import Vocoder, unit_noise
 from vocaldm_live.sound.mel import log_mel
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 Weight = Annotated[float, Field(ge=0.0)]
 MEL = ("sample_rate", "n_fft", "hop", "mel_bands", "fmin", "fmax", "mel_floor")
