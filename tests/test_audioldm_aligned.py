@@ -27,6 +27,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_audioldm(tmp_path_factory.mktemp("presets"), "aligned", aligned=True)
 
 
+@pytest.mark.slow
 def test_the_condition_is_the_adapters(preset: Path, tmp_path: Path) -> None:
     assert check_preset(preset) == []
     loaded = read_preset(preset)
@@ -42,6 +43,7 @@ def test_the_condition_is_the_adapters(preset: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(null, modules.unet.null_condition(1))  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_generate_plays_it(preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
                            monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -132,6 +132,7 @@ def outside(length: int, rate: int, *spans: tuple[float, float], fade: float = F
     return mask
 
 
+@pytest.mark.slow
 def test_the_kept_part_is_the_resynthesised_original(engine: Engine) -> None:
     source, rate = noise(engine), engine.modules.geometry.sample_rate
     source.samples[100] = 0.4  # the peak lies in what is kept
@@ -193,6 +194,7 @@ def test_extending_keeps_the_sound_in_its_place(engine: Engine) -> None:
     assert np.abs(made[: rate // 2 - fade]).max() > 0.0
 
 
+@pytest.mark.slow
 def test_long_sounds_grow_in_windows_as_long_as_those_of_training(engine: Engine) -> None:
     source, rate = noise(engine, 2.0), engine.modules.geometry.sample_rate
     asked: list[int] = []
@@ -208,6 +210,7 @@ def test_long_sounds_grow_in_windows_as_long_as_those_of_training(engine: Engine
     assert len(asked) > 1 and max(asked) * engine.modules.geometry.factor <= 1024
 
 
+@pytest.mark.slow
 def test_strength_says_how_far_a_variation_goes(engine: Engine) -> None:
     source = noise(engine)
     with changed(engine, denoise=learnt(engine)):
@@ -237,6 +240,7 @@ def test_a_restyle_listens_to_words(engine: Engine) -> None:
     assert rain.request.words == Words("rain", 0.7, "a dog") and plain.seconds == source.seconds
 
 
+@pytest.mark.slow
 def test_a_morph_leads_from_one_sound_to_the_other(engine: Engine) -> None:
     """By deterministic DDIM inversion of an eps network, at the steps that the model was sampled with."""
     one, other = noise(engine, 0.8, 1, 0.1), tone(engine, 1.0)
@@ -256,6 +260,7 @@ def test_two_voices_meet_at_their_own_clips(engine: Engine) -> None:
         assert np.abs(made.samples - alone).max() < 1e-3 * np.abs(alone).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "edit",
     [
@@ -283,6 +288,7 @@ def test_every_edit_has_its_length_repeats_and_follows_its_seed(
     assert not np.array_equal(one.samples, small.generate(replace(request, seed=4)).samples)
 
 
+@pytest.mark.slow
 def test_a_loud_and_a_soft_sound_are_edited_alike(small: Engine) -> None:
     """The model hears both at its own level, and what it makes comes back at theirs."""
     source = noise(small)

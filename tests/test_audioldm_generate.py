@@ -82,6 +82,7 @@ def condition(engine: Engine, request: Request) -> tuple[torch.Tensor, torch.Ten
         return engine.condition(resolve(request, engine.preset.header))
 
 
+@pytest.mark.slow
 def test_the_condition_is_a_blend_of_voice_example_and_words(place: Path, engine: Engine) -> None:
     voice, example = sound(place / "voice.wav"), sound(place / "example.wav")
     heard, null = condition(engine, Request(voice))
@@ -98,6 +99,7 @@ def test_the_condition_is_a_blend_of_voice_example_and_words(place: Path, engine
     assert float(said.norm()) == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_guidance_leans_from_the_empty_text_or_from_what_it_is_not(place: Path, engine: Engine) -> None:
     def clip(**change: object) -> np.ndarray:
         return engine.generate(Request(sound(place / "voice.wav"), steps=2, **change)).samples  # type: ignore[arg-type]
@@ -109,6 +111,7 @@ def test_guidance_leans_from_the_empty_text_or_from_what_it_is_not(place: Path, 
     assert len(plain) == 8000
 
 
+@pytest.mark.slow
 def test_generate_with_words_and_its_recipe(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "clips"
     code, printed, err = run(
@@ -153,6 +156,7 @@ def test_what_is_not_possible_is_said_in_one_sentence(
     assert_sentence(err.strip())
 
 
+@pytest.mark.slow
 def test_candidates_by_the_encoder_where_there_is_no_clap(tmp_path: Path, place: Path) -> None:
     engine = Engine(read_preset(make_tiny_preset(tmp_path)), "cpu")
     clip = engine.generate(Request(sound(place / "voice.wav")))

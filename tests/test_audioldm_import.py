@@ -67,6 +67,7 @@ def same(found: nn.Module, wanted: nn.Module, shift: float = 0.0) -> None:
 # What can be read ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_published_file(tmp_path: Path, state: State, parts: dict[str, nn.Module], tokenizer: Path) -> None:
     file = write_checkpoint(tmp_path / "small.ckpt", state, epoch=3)
     done = import_audioldm(file, tmp_path / "new", tokenizer=tokenizer)
@@ -88,6 +89,7 @@ def test_a_published_file(tmp_path: Path, state: State, parts: dict[str, nn.Modu
     assert json.loads(read_text(done.preset, header.parts.clap_text.vocabulary))["<s>"] == 0
 
 
+@pytest.mark.slow
 def test_every_tensor_is_used_or_named_with_a_reason(tmp_path: Path, state: State, tokenizer: Path) -> None:
     strange = state | {"first_stage_model.mystery": torch.zeros(1)}
     done = import_audioldm(
@@ -105,6 +107,7 @@ def _states(done: Imported) -> list[dict[str, Tensor]]:
     return [load_file(path) for path in sorted(done.preset.folder.glob("*.safetensors"))]
 
 
+@pytest.mark.slow
 def test_raw_weights_on_request(
     tmp_path: Path, state: State, parts: dict[str, nn.Module], tokenizer: Path
 ) -> None:
@@ -118,6 +121,7 @@ def test_raw_weights_on_request(
     assert "--ema" in refusal(file, tmp_path / "none", average=True)
 
 
+@pytest.mark.slow
 def test_wrapped_names(tmp_path: Path, state: State, parts: dict[str, nn.Module], tokenizer: Path) -> None:
     """As DistributedDataParallel, torch.compile and the authors' training program name them."""
     wrapped = {
@@ -134,6 +138,7 @@ def test_wrapped_names(tmp_path: Path, state: State, parts: dict[str, nn.Module]
     assert "unknown" not in done.unused.values()
 
 
+@pytest.mark.slow
 def test_half_precision_stays_half(tmp_path: Path, state: State, tokenizer: Path) -> None:
     halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     halves["scale_factor"] = state["scale_factor"]
@@ -145,6 +150,7 @@ def test_half_precision_stays_half(tmp_path: Path, state: State, tokenizer: Path
     assert load_modules(done.preset).unet.network.conv_in.weight.dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_weight_norm_and_old_pickles(
     tmp_path: Path, state: State, parts: dict[str, nn.Module], tokenizer: Path
 ) -> None:
@@ -195,6 +201,7 @@ def hub_folder(folder: Path, parts: dict[str, nn.Module], ending: str = "safeten
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["safetensors", "bin"])
 def test_a_folder_from_the_hub(tmp_path: Path, parts: dict[str, nn.Module], ending: str) -> None:
     folder = hub_folder(tmp_path / "audioldm-s", parts, ending)
@@ -232,6 +239,7 @@ def adapter_state(film_rows: int | None = None) -> State:
     return state
 
 
+@pytest.mark.slow
 def test_encoder_and_adapter(tmp_path: Path, state: State, encoder: Encoder) -> None:
     file, qvim, adapter = (tmp_path / name for name in ("a.ckpt", "qvim.ckpt", "adapter.pt"))
     write_checkpoint(file, {key: value for key, value in state.items() if "audio_branch" not in key})
@@ -261,6 +269,7 @@ def test_encoder_and_adapter(tmp_path: Path, state: State, encoder: Encoder) -> 
     assert any("only its sound can tell" in note for note in done.notes)
 
 
+@pytest.mark.slow
 def test_mn10_and_an_adapter_in_front_of_this_size(tmp_path: Path, state: State, encoder: Encoder) -> None:
     file = write_checkpoint(tmp_path / "a.ckpt", state)
     qvim, adapter = tmp_path / "mn10_as.pt", tmp_path / "adapter.pt"
@@ -332,6 +341,7 @@ def test_a_truncated_file(tmp_path: Path, state: State, share: float) -> None:
     assert "cut short" in refusal(file, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -368,6 +378,7 @@ def _widen(state: State) -> None:
     )
 
 
+@pytest.mark.slow
 def test_tokenizers_that_do_not_fit(tmp_path: Path, state: State, tokenizer: Path) -> None:
     kept = {k: v for k, v in state.items() if "audio_branch" not in k and not k.startswith("model_ema.")}
     file = write_checkpoint(tmp_path / "a.ckpt", kept)

@@ -111,6 +111,7 @@ def nearest_by_hand(
     return mean / mean.norm()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hearer", "searcher"), [("small", "house"), ("vocaldm", "vocaldm")])
 def test_the_condition_is_the_mean_of_the_nearest_sounds_as_clap_hears_them(
     hearer: str, searcher: str, library: Any, sounds: Path, voice: Path, presets: Path, tmp_path: Path
@@ -139,6 +140,7 @@ def request_with(request: Request, weight: float) -> Request:
     return replace(request, like_weight=weight)
 
 
+@pytest.mark.slow
 def test_a_second_embedding_is_added_without_reading_by_the_first_again(
     library: Any, sounds: Path, tmp_path: Path
 ) -> None:
@@ -170,6 +172,7 @@ def test_a_second_embedding_is_added_without_reading_by_the_first_again(
     assert len(names) == 3 and "qvim" in names
 
 
+@pytest.mark.slow
 def test_a_clip_is_anchored_and_its_recipe_repeats_it(
     generate: Any, library: Any, sounds: Path, voice: Path
 ) -> None:
@@ -195,6 +198,7 @@ def test_a_clip_is_anchored_and_its_recipe_repeats_it(
     assert said.code == 2 and said.is_one_sentence() and "512" in said.err
 
 
+@pytest.mark.slow
 def test_one_sound_of_the_library_is_that_sound_as_an_example(
     generate: Any, library: Any, sounds: Path, voice: Path
 ) -> None:
@@ -206,6 +210,7 @@ def test_one_sound_of_the_library_is_that_sound_as_an_example(
     assert np.abs(a - b).max() < 0.02 * np.abs(b).max()
 
 
+@pytest.mark.slow
 def test_candidates_are_ranked_by_the_anchor(generate: Any, library: Any, sounds: Path, voice: Path) -> None:
     assert library("build", sounds, "--preset", "small").code == 0
     said = generate(
@@ -217,6 +222,7 @@ def test_candidates_are_ranked_by_the_anchor(generate: Any, library: Any, sounds
     assert recipe.text == "a dog" and recipe.anchor is not None and "Best of 2" in recipe.notes[0]
 
 
+@pytest.mark.slow
 def test_what_an_index_lacks_is_one_sentence(
     generate: Any, library: Any, sounds: Path, voice: Path, tmp_path: Path, presets: Path
 ) -> None:
@@ -255,6 +261,7 @@ def test_anchors_of_the_wrong_kind_are_refused(presets: Path, voice: Path) -> No
         resolve(Request(sound, anchor=Anchor(np.ones(width), "x")), both)
 
 
+@pytest.mark.slow
 def test_a_library_is_searched_for_a_preset_without_an_encoder(
     library: Any, sounds: Path, voice: Path
 ) -> None:

@@ -82,6 +82,7 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).abs().max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYOUTS)
 @torch.inference_mode()
 def test_unet(name: str) -> None:
@@ -106,6 +107,7 @@ def head_count_left_alone(unet: nn.Module) -> list[Any] | None:
     return wrong or None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "steps", "eta"), [("s", 5, 0.0), ("s", 5, 1.0), ("48k", 2, 1.0)])
 @torch.inference_mode()
 def test_guided_ddim(name: str, steps: int, eta: float) -> None:
@@ -142,6 +144,7 @@ def test_guided_ddim(name: str, steps: int, eta: float) -> None:
     assert difference(found, x) < TOLERANCE * max(1.0, float(x.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_48k", [False, True])
 @torch.inference_mode()
 def test_vae(at_48k: bool) -> None:

@@ -70,6 +70,7 @@ def test_what_the_reference_cannot_do_is_said(preset: Preset) -> None:
         assert_sentence(str(caught.value))
 
 
+@pytest.mark.slow
 def test_without_the_package_one_sentence_says_how_to_get_it() -> None:
     code = (
         "import importlib.util as u\nfind = u.find_spec\n"

@@ -52,6 +52,7 @@ def samples_of(clip: dict[str, Any]) -> np.ndarray:
     return soundfile.read(clip["clip"], dtype="int32")[0]
 
 
+@pytest.mark.slow
 def test_words_become_a_clip_with_name_recipe_and_history(generate: Any, tmp_path: Path) -> None:
     asked = (
         "--text",
@@ -94,6 +95,7 @@ def test_words_become_a_clip_with_name_recipe_and_history(generate: Any, tmp_pat
     assert told.code == 0 and told.out.startswith("a dog barks, twice -> ")
 
 
+@pytest.mark.slow
 def test_an_example_alone_or_beside_words(generate: Any, tmp_path: Path) -> None:
     example = write_gesture(tmp_path / "bell.wav")
     asked = ("--like", example, "--preset", "small", "--steps", "2", "--duration", "0.5", "--json")

@@ -60,6 +60,7 @@ def test_a_name_or_a_path_gives_the_folder(tmp_path: Path, monkeypatch: pytest.M
         assert "rain, wind" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_finding_and_reading_needs_no_torch(tmp_path: Path) -> None:
     whole = make_tiny_preset(tmp_path)
     code = (

@@ -69,6 +69,7 @@ def refusal(folder: Path, file: str) -> str:
 # Round trip ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_written_preset_is_sound_and_says_what_was_given(whole: Path) -> None:
     assert check_preset(whole) == []
     preset = read_preset(whole)

@@ -74,6 +74,7 @@ def gesture() -> Sound:
     return Sound((0.3 * np.sin(700.0 * times) * np.sin(2.0 * times) ** 2).astype(np.float32), 48000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_a_preset_plays_with_that_vocoder_listened_to_or_not(tmp_path: Path, kind: str) -> None:
     folder, network = preset_with(tmp_path, kind)
@@ -93,6 +94,7 @@ def test_a_preset_plays_with_that_vocoder_listened_to_or_not(tmp_path: Path, kin
     np.testing.assert_array_equal(engine.generate(Request(gesture())).samples, clip.samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize(
     ("key", "value", "said"),

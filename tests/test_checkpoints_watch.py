@@ -46,6 +46,7 @@ def test_a_new_preset_is_told_when_it_has_come_to_rest(place: Path) -> None:
     assert told == [("two", (place / "two").resolve())]
 
 
+@pytest.mark.slow
 def test_a_changed_and_a_removed_preset_are_told(place: Path) -> None:
     changed: list[str] = []
     gone: list[str] = []

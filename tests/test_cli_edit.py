@@ -41,6 +41,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_every_edit_makes_a_clip_and_its_recipe_makes_it_again(
     kind: str, preset: Path, sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -88,6 +89,7 @@ def test_a_loop_says_where_it_loops_and_is_not_faded(
         assert end[:48].std() > 0.25 * end[48:480].std()
 
 
+@pytest.mark.slow
 def test_a_clip_of_the_history_is_named_by_its_id(
     preset: Path, sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,6 +103,7 @@ def test_a_clip_of_the_history_is_named_by_its_id(
     assert read_recipe(Path(made.objects[0]["clip"]).with_suffix(".json")).source == str(first)
 
 
+@pytest.mark.slow
 def test_a_voice_and_its_recipe(
     preset: Path, sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

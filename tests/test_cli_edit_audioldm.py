@@ -68,6 +68,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_every_edit_makes_a_clip_and_its_recipe_makes_it_again(
     kind: str, sound: Path, edit: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -91,6 +92,7 @@ def test_the_file_holds_the_kept_samples_bit_for_bit(sound: Path, edit: Any) -> 
     assert len(old) == len(new) and changed.min() >= 0.369 * RATE and changed.max() <= 0.631 * RATE
 
 
+@pytest.mark.slow
 def test_words_steer_what_is_new_and_stand_in_the_recipe(sound: Path, edit: Any) -> None:
     plain, dog = (edit("restyle", sound, "--seed", "1", *words) for words in ((), ("--text", "a dog")))
     assert not np.array_equal(samples_of(plain), samples_of(dog))
@@ -100,6 +102,7 @@ def test_words_steer_what_is_new_and_stand_in_the_recipe(sound: Path, edit: Any)
     assert read_recipe(recipe_of(beside)).text_weight == 0.5
 
 
+@pytest.mark.slow
 def test_a_library_says_what_is_new(
     sound: Path, edit: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

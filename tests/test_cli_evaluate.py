@@ -70,6 +70,7 @@ def test_the_distance_to_the_voice_hears_the_sound_and_not_its_level() -> None:
     assert voice_distance(voice, near, HOUSE) < voice_distance(voice, voice + 0.1 * noise, HOUSE)
 
 
+@pytest.mark.slow
 def test_a_folder_is_evaluated_with_its_anchors(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     tiny = make_tiny_preset(tmp_path / "presets")
     folder, out = tmp_path / "voices", tmp_path / "out"

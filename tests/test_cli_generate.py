@@ -105,6 +105,7 @@ def test_files_and_folders_may_be_mixed(generate: Any, voice: Path) -> None:
     assert [Path(clip["imitation"]).name for clip in clips] == ["a.wav", "b.flac", "my whoosh.wav"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [(), ("--duration", 0.5, "--sampler", "ddim", "--eta", 0.5, "--steps", 3)])
 def test_a_recipe_makes_the_same_clip_again(
     generate: Any, capsys: pytest.CaptureFixture[str], voice: Path, extra: tuple[object, ...]
@@ -117,6 +118,7 @@ def test_a_recipe_makes_the_same_clip_again(
     assert np.array_equal(samples_of(first), samples_of(again))
 
 
+@pytest.mark.slow
 def test_a_recipe_holds_the_example_sound_and_its_weight(generate: Any, voice: Path) -> None:
     like = write_gesture(voice.parent / "like.wav", note=990.0)
     wholly, half = (
@@ -128,6 +130,7 @@ def test_a_recipe_holds_the_example_sound_and_its_weight(generate: Any, voice: P
         assert np.array_equal(samples_of(clip), samples_of(again))
 
 
+@pytest.mark.slow
 def test_an_imitation_that_moved_is_asked_for(generate: Any, voice: Path) -> None:
     (first,) = generate(voice, "--json").objects
     moved = voice.rename(voice.parent / "elsewhere.wav")
@@ -148,6 +151,7 @@ def test_another_imitation_is_not_taken_for_the_recipes(generate: Any, voice: Pa
     assert said.code == 1 and said.is_one_sentence() and "samples differ" in said.err
 
 
+@pytest.mark.slow
 def test_another_preset_of_the_same_name_is_not_taken_for_the_recipes(
     generate: Any, capsys: pytest.CaptureFixture[str], voice: Path, tmp_path: Path
 ) -> None:

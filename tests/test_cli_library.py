@@ -56,6 +56,7 @@ def samples_of(clip: dict[str, Any]) -> np.ndarray:
     return soundfile.read(clip["clip"], dtype="int32")[0]
 
 
+@pytest.mark.slow
 def test_a_folder_is_built_and_searched_by_voice(
     library: Any, sounds: Path, voice: Path, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_check_tells_what_a_build_would_do(
     assert str(sounds) in listed.out and " 3 " in listed.out
 
 
+@pytest.mark.slow
 def test_an_index_of_another_encoder_is_refused_until_it_is_built_again(
     library: Any, sounds: Path, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +119,7 @@ def test_an_index_lies_where_it_is_wanted(library: Any, sounds: Path, voice: Pat
         assert said.code == 1 and said.is_one_sentence() and "vocaldm library build" in said.err
 
 
+@pytest.mark.slow
 def test_a_clip_is_anchored_to_the_nearest_sounds(generate: Any, sounds: Path, voice: Path) -> None:
     (plain,) = generate(voice).objects
     one, all_three = (generate(voice, "--library", sounds, "--nearest", count).objects[0] for count in (1, 3))
@@ -130,6 +133,7 @@ def test_a_clip_is_anchored_to_the_nearest_sounds(generate: Any, sounds: Path, v
     assert np.array_equal(samples_of(none_of_it), samples_of(plain)) and "nearest" not in none_of_it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [1.0, 0.4])
 def test_the_recipe_makes_the_clip_again_without_the_library(
     generate: Any, library: Any, sounds: Path, voice: Path, weight: float
@@ -168,6 +172,7 @@ def test_what_does_not_go_together_is_one_sentence(
     assert said.code == code and said.is_one_sentence() and told in said.err
 
 
+@pytest.mark.slow
 def test_pairs_are_evaluated_beside_baselines_and_chance(library: Any, tmp_path: Path) -> None:
     data = tmp_path / "data"
     for number, note in enumerate((150.0, 800.0, 2500.0)):

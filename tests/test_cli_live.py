@@ -30,6 +30,7 @@ def running(place: Path) -> Iterator[Running]:
         yield made
 
 
+@pytest.mark.slow
 def test_it_says_where_it_is_and_stops_when_asked(place: Path, running: Running) -> None:
     port = running.port()
     running.until("Warm after")
@@ -61,6 +62,7 @@ def test_a_second_one_on_the_port_says_so(place: Path, running: Running) -> None
         assert second.process.wait(60) == 1
 
 
+@pytest.mark.slow
 def test_an_unknown_preset_ends_it_with_a_sentence(place: Path) -> None:
     with Running(place, "--preset", "nowhere") as wrong:
         assert wrong.process.wait(120) == 1
@@ -82,6 +84,7 @@ def test_a_wrong_setting_is_told_with_its_line(place: Path, capsys: pytest.Captu
     assert_sentence(told)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_said_in_one_sentence(place: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

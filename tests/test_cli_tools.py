@@ -46,6 +46,7 @@ def test_a_preset_is_shown_as_its_header(capsys: pytest.CaptureFixture[str], she
     assert str(shelf / "tiny") in said.out
 
 
+@pytest.mark.slow
 def test_presets_are_checked_one_or_all(capsys: pytest.CaptureFixture[str], shelf: Path) -> None:
     one = run(capsys, "presets", "check", "tiny")
     assert (one.code, one.out, one.err) == (0, "tiny: ok\n", "")
@@ -136,6 +137,7 @@ def test_doctor_sees_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [finding.state for finding in doctor.look_at_output(tmp_path)] == ["ok", "problem"]
 
 
+@pytest.mark.slow
 def test_bench_accounts_for_all_the_time(capsys: pytest.CaptureFixture[str], tiny: Path) -> None:
     said = run(capsys, "bench", "--preset", tiny, "--seconds", 0.5, "--runs", 1, "--sweep", "--json")
     assert said.code == 0
@@ -169,6 +171,7 @@ def test_demo_makes_a_clip_and_a_picture_of_every_imitation(
         assert len([name for name in visible(tmp_path / "clips") if name.endswith(suffix)]) == len(shipped)
 
 
+@pytest.mark.slow
 def test_bench_live_accounts_for_the_way_to_ready(capsys: pytest.CaptureFixture[str], tiny: Path) -> None:
     said = run(capsys, "bench", "live", "--preset", tiny, "--seconds", 0.3, "--gestures", 3, "--json")
     report = json.loads(said.out)
@@ -179,6 +182,7 @@ def test_bench_live_accounts_for_the_way_to_ready(capsys: pytest.CaptureFixture[
     assert run(capsys, "bench", "live", "--gestures", 0).code == 2
 
 
+@pytest.mark.slow
 def test_bench_live_with_another_vocoder(capsys: pytest.CaptureFixture[str], tiny: Path) -> None:
     asked = ("bench", "live", "--preset", tiny, "--seconds", 0.3, "--gestures", 1)
     said = run(capsys, *asked, "--vocoder", "griffin-lim")

@@ -60,6 +60,7 @@ def clip_of(said: Said) -> tuple[np.ndarray, Path]:
     return soundfile.read(clip["clip"], dtype="int32")[0], Path(clip["clip"]).with_suffix(".json")
 
 
+@pytest.mark.slow
 def test_an_imported_vocoder_plays_and_its_recipe_makes_the_clip_again(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path, files: Path, voice: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_an_imported_vocoder_plays_and_its_recipe_makes_the_clip_again(
     assert said.code == 2 and said.is_one_sentence() and "leave out --vocoder" in said.err
 
 
+@pytest.mark.slow
 def test_an_edit_takes_another_vocoder_and_its_recipe_makes_it_again(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path, voice: Path
 ) -> None:
@@ -105,6 +107,7 @@ def test_an_edit_takes_another_vocoder_and_its_recipe_makes_it_again(
     assert said.code == 1 and said.is_one_sentence() and "nobody" in said.err
 
 
+@pytest.mark.slow
 def test_clips_name_the_vocoder_and_its_licence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path, files: Path, voice: Path
 ) -> None:
@@ -126,6 +129,7 @@ def test_clips_name_the_vocoder_and_its_licence(
     assert "Vocoder" not in inside("--vocoder", "griffin-lim").replace('"vocoder', "")
 
 
+@pytest.mark.slow
 def test_griffin_lim_and_the_presets_own_name(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path, voice: Path
 ) -> None:
@@ -195,6 +199,7 @@ def test_the_daemon_takes_it_from_settings_and_command_line(
     assert said.code == 0 and "vocoder: house" in said.out
 
 
+@pytest.mark.slow
 def test_the_loader_gives_each_preset_that_vocoder_or_refuses_it(tiny: Path, tmp_path: Path) -> None:
     from vocaldm_live.daemon.loader import Loader
 

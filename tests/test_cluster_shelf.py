@@ -102,6 +102,7 @@ def test_weights_that_arrive_cut_off_are_not_kept_and_can_be_sent_again(
     assert bundle_of(send(shelf, preset)).digest == bundle_of(preset).digest
 
 
+@pytest.mark.slow
 def test_a_preset_that_was_exported_anew_in_its_place_is_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

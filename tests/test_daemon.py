@@ -29,6 +29,7 @@ def daemon(place: Path) -> Iterator[Daemon]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_new_subscriber_learns_the_whole_state(daemon: Daemon) -> None:
     assert daemon.warm.wait(60)
     peer = Peer(daemon.server.port)
@@ -41,6 +42,7 @@ def test_a_new_subscriber_learns_the_whole_state(daemon: Daemon) -> None:
     peer.close()
 
 
+@pytest.mark.slow
 def test_a_file_by_osc_becomes_a_complete_clip(place: Path, daemon: Daemon, peer: Peer) -> None:
     path = voice(place / "files" / ".." / "files" / "hit.wav")
     peer.send("param/seed", 7)
@@ -58,11 +60,13 @@ def test_a_file_by_osc_becomes_a_complete_clip(place: Path, daemon: Daemon, peer
     assert daemon.session.history.get(clip_id).path == Path(clip)
 
 
+@pytest.mark.slow
 def test_a_file_in_the_inbox_becomes_a_clip(place: Path, peer: Peer) -> None:
     voice(place / "inbox" / "knock.wav")
     assert "knock" in Path(peer.wait("ready")[2]).name
 
 
+@pytest.mark.slow
 def test_again_refine_and_cancel(place: Path, peer: Peer) -> None:
     peer.send("again", "too-soon")
     assert_sentence(peer.wait("error")[3])
@@ -86,6 +90,7 @@ def test_again_refine_and_cancel(place: Path, peer: Peer) -> None:
     assert peer.wait("error")[0] == "id"
 
 
+@pytest.mark.slow
 def test_variations_have_each_their_own_seed(place: Path, peer: Peer) -> None:
     peer.send("param/variations", 3)
     peer.send("param/seed", 40)
@@ -93,6 +98,7 @@ def test_variations_have_each_their_own_seed(place: Path, peer: Peer) -> None:
     assert [peer.wait("ready")[5] for _ in range(3)] == ["40", "41", "42"]
 
 
+@pytest.mark.slow
 def test_every_client_hears_of_a_slider(daemon: Daemon, peer: Peer) -> None:
     assert daemon.warm.wait(60)
     other = Peer(daemon.server.port)
@@ -106,6 +112,7 @@ def test_every_client_hears_of_a_slider(daemon: Daemon, peer: Peer) -> None:
     other.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../outside.wav", "link.wav", "missing.wav", "relative"])
 def test_files_outside_the_folders_are_out_of_reach(place: Path, peer: Peer, name: str) -> None:
     outside = voice(place / "outside.wav")
@@ -117,6 +124,7 @@ def test_files_outside_the_folders_are_out_of_reach(place: Path, peer: Peer, nam
     assert_sentence(sentence)
 
 
+@pytest.mark.slow
 def test_like_takes_a_file_and_a_clip(place: Path, peer: Peer) -> None:
     example = voice(place / "files" / "example.wav", seed=5)
     peer.send("generate", "plain", str(example))
@@ -143,6 +151,7 @@ def test_history_over_osc(place: Path, peer: Peer) -> None:
     assert item[0] == clip[3] and item[6] == 1 and item[1] == clip[2]
 
 
+@pytest.mark.slow
 def test_a_preset_is_swapped_and_a_bad_one_refused(place: Path, peer: Peer) -> None:
     make_tiny_preset(place / "presets", "two", seed=3)
     bad = shutil.copytree(place / "presets" / "one", place / "presets" / "bad")
@@ -161,6 +170,7 @@ def test_a_preset_is_swapped_and_a_bad_one_refused(place: Path, peer: Peer) -> N
     assert recipe["preset"] == "two"
 
 
+@pytest.mark.slow
 def test_a_changed_preset_is_played_without_being_asked_for(place: Path, daemon: Daemon, peer: Peer) -> None:
     assert daemon.warm.wait(60)
     before = daemon.loader.playing
@@ -169,6 +179,7 @@ def test_a_changed_preset_is_played_without_being_asked_for(place: Path, daemon:
         pass
 
 
+@pytest.mark.slow
 def test_the_outbox_may_vanish_and_come_back(place: Path, peer: Peer) -> None:
     path = voice(place / "files" / "hit.wav")
     peer.send("generate", "a", str(path))
@@ -178,6 +189,7 @@ def test_the_outbox_may_vanish_and_come_back(place: Path, peer: Peer) -> None:
     assert Path(peer.wait("ready")[2]).is_file()
 
 
+@pytest.mark.slow
 def test_a_clip_that_cannot_be_written_comes_when_it_can(place: Path, daemon: Daemon, peer: Peer) -> None:
     path = voice(place / "files" / "hit.wav")
     assert daemon.warm.wait(60)
@@ -194,6 +206,7 @@ def test_a_clip_that_cannot_be_written_comes_when_it_can(place: Path, daemon: Da
     assert daemon.session.history.get(ready[3]).request == "a"
 
 
+@pytest.mark.slow
 def test_what_could_not_be_written_is_tried_once_more_at_the_end(place: Path) -> None:
     daemon = make(place)
     daemon.start()
@@ -223,6 +236,7 @@ def test_a_history_that_fails_hides_no_clip(place: Path, daemon: Daemon, peer: P
     assert peer.wait("done") == ["a"]
 
 
+@pytest.mark.slow
 def test_stopping_leaves_no_part_and_no_thread(place: Path) -> None:
     before = {thread.name for thread in threading.enumerate()}
     daemon = make(place)
@@ -246,6 +260,7 @@ def test_stopping_leaves_no_part_and_no_thread(place: Path) -> None:
     peer.close()
 
 
+@pytest.mark.slow
 def test_a_second_daemon_says_so(place: Path, daemon: Daemon) -> None:
     second = make(place, **{"osc.port": daemon.server.port})
     with pytest.raises(VocalDMError, match="another vocaldm live"):
@@ -259,6 +274,7 @@ def test_an_unknown_preset_is_told(place: Path) -> None:
         assert_sentence(daemon.failed)
 
 
+@pytest.mark.slow
 def test_samples_come_over_osc_as_they_lie_in_the_file(place: Path, daemon: Daemon) -> None:
     peer = Peer(daemon.server.port)
     peer.send("subscribe", 0, 600.0, 1)
@@ -282,6 +298,7 @@ def test_samples_come_over_osc_as_they_lie_in_the_file(place: Path, daemon: Daem
     peer.close()
 
 
+@pytest.mark.slow
 def test_samples_leave_before_the_clip_is_decoded(place: Path, daemon: Daemon) -> None:
     peer = Peer(daemon.server.port)
     peer.send("subscribe", 0, 600.0, 1)
@@ -298,6 +315,7 @@ def test_samples_leave_before_the_clip_is_decoded(place: Path, daemon: Daemon) -
     peer.close()
 
 
+@pytest.mark.slow
 def test_a_clip_that_is_cancelled_sends_no_more_samples(place: Path, daemon: Daemon) -> None:
     assert daemon.warm.wait(60)
     peer = Peer(daemon.server.port)
@@ -316,6 +334,7 @@ def test_a_clip_that_is_cancelled_sends_no_more_samples(place: Path, daemon: Dae
     peer.close()
 
 
+@pytest.mark.slow
 def test_oscquery_shows_the_sliders(place: Path) -> None:
     with started(place, **{"osc.query": True, "osc.query_port": 0}) as daemon:
         assert daemon.query is not None

@@ -63,6 +63,7 @@ def recipe(path: str) -> dict[str, Any]:
     return json.loads(Path(path).with_suffix(".json").read_text())
 
 
+@pytest.mark.slow
 def test_a_library_anchors_gestures_and_follows_the_preset(presets: Path, place: Path, peer: Peer) -> None:
     sounds, voice = presets / "sounds", write_gesture(place / "files" / "voice.wav", note=2900.0)
     index = index_of(sounds, place / "state" / "libraries")
@@ -138,6 +139,7 @@ def test_an_example_without_a_voice(place: Path, peer: Peer) -> None:
     assert recipe(peer.wait("ready")[2])["like"] == str(example)
 
 
+@pytest.mark.slow
 def test_what_is_missing_without_a_voice_is_told_at_once(peer: Peer) -> None:
     peer.send("generate", "a", "")
     first = peer.wait("error")
@@ -154,6 +156,7 @@ def test_what_is_missing_without_a_voice_is_told_at_once(peer: Peer) -> None:
     assert not [name for name, _ in peer.heard if name == "accepted"]
 
 
+@pytest.mark.slow
 def test_an_edit_is_heard_at_the_rate_of_its_file(place: Path, daemon: Daemon) -> None:
     """What is kept of a fine sound is kept on its way over OSC too, though the model makes 16 kHz."""
     path = write_gesture(place / "files" / "fine.wav", note=5000.0)
@@ -176,6 +179,7 @@ def test_an_edit_is_heard_at_the_rate_of_its_file(place: Path, daemon: Daemon) -
     peer.close()
 
 
+@pytest.mark.slow
 def test_voice_words_and_example_are_blended_by_their_weights(place: Path, peer: Peer) -> None:
     voice, example = (
         write_gesture(place / "files" / f"{name}.wav", note=n) for name, n in (("v", 300.0), ("e", 900.0))
@@ -209,6 +213,7 @@ def test_voice_words_and_example_are_blended_by_their_weights(place: Path, peer:
     assert clip("c")["text_weight"] == pytest.approx(0.25)
 
 
+@pytest.mark.slow
 def test_the_best_of_several_candidates_is_kept_and_heard(place: Path, daemon: Daemon) -> None:
     peer = Peer(daemon.server.port)
     peer.send("subscribe", 0, 600.0, 1)

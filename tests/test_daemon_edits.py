@@ -28,6 +28,7 @@ def recipe(path: str) -> dict[str, object]:
     return json.loads(Path(path).with_suffix(".json").read_text())
 
 
+@pytest.mark.slow
 def test_every_edit_by_osc_becomes_a_clip(place: Path, daemon: Daemon, peer: Peer) -> None:
     path, other = (str(voice(place / "files" / f"{name}.wav", 0.7)) for name in ("hit", "gust"))
     asked: dict[str, tuple[object, ...]] = {
@@ -54,6 +55,7 @@ def test_every_edit_by_osc_becomes_a_clip(place: Path, daemon: Daemon, peer: Pee
     assert recipe(ready[2])["other"] == other
 
 
+@pytest.mark.slow
 def test_a_clip_is_edited_by_its_id_again_and_refined(place: Path, daemon: Daemon, peer: Peer) -> None:
     peer.send("generate", "a", str(voice(place / "files" / "hit.wav")))
     first = peer.wait("ready")
@@ -70,6 +72,7 @@ def test_a_clip_is_edited_by_its_id_again_and_refined(place: Path, daemon: Daemo
     assert recipe(fourth[2])["edit"] == recipe(second[2])["edit"]
 
 
+@pytest.mark.slow
 def test_sliders_that_nobody_moved_leave_an_edit_its_own_defaults(place: Path, peer: Peer) -> None:
     path = str(voice(place / "files" / "hit.wav"))
     peer.send("edit/inpaint", "a", path, 0.1, 0.2)
@@ -79,6 +82,7 @@ def test_sliders_that_nobody_moved_leave_an_edit_its_own_defaults(place: Path, p
     assert recipe(peer.wait("ready")[2])["guidance"] == 3.0
 
 
+@pytest.mark.slow
 def test_the_samples_of_a_loop_are_sent_as_they_lie_in_the_file(place: Path, daemon: Daemon) -> None:
     """Its ends are not faded, neither here nor there."""
     peer = Peer(daemon.server.port)
@@ -97,6 +101,7 @@ def test_the_samples_of_a_loop_are_sent_as_they_lie_in_the_file(place: Path, dae
     peer.close()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_edited_is_said(place: Path, daemon: Daemon, peer: Peer) -> None:
     path = str(voice(place / "files" / "hit.wav"))
     outside = str(voice(place / "elsewhere" / "secret.wav"))
@@ -119,6 +124,7 @@ def test_what_cannot_be_edited_is_said(place: Path, daemon: Daemon, peer: Peer) 
     assert not [name for name, _ in peer.heard if name == "ready"]
 
 
+@pytest.mark.slow
 def test_a_recipe_in_the_outbox_opens_no_other_sound(place: Path, daemon: Daemon, peer: Peer) -> None:
     peer.send("edit/vary", "a", str(voice(place / "files" / "hit.wav")))
     ready = peer.wait("ready")

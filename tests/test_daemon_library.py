@@ -50,6 +50,7 @@ def page(peer: Peer, id_: str) -> tuple[list[Any], list[list[Any]]]:
     return head[1:], [item[1:] for item in items]
 
 
+@pytest.mark.slow
 def test_sounds_are_found_page_by_page(presets: Path, place: Path, peer: Peer) -> None:
     query = write_gesture(place / "files" / "query.wav", note=2900.0)
     folder = str(presets / "sounds")
@@ -63,6 +64,7 @@ def test_sounds_are_found_page_by_page(presets: Path, place: Path, peer: Peer) -
     assert scores == sorted(scores, reverse=True) and 0 < scores[0] <= 1.001
 
 
+@pytest.mark.slow
 def test_the_library_in_use_gives_gestures_their_timbre(presets: Path, place: Path, peer: Peer) -> None:
     folder = str(presets / "sounds")
     peer.send("library/use", folder, 2)
@@ -102,6 +104,7 @@ def test_an_example_and_a_library_give_way_to_each_other(presets: Path, place: P
     assert peer.wait("liking") == [str(example)] and peer.wait("library/using") == ["", 0]
 
 
+@pytest.mark.slow
 def test_libraries_out_of_reach_stay_there(presets: Path, place: Path, peer: Peer) -> None:
     outside = index(presets / "sounds", place / "outside", presets)
     inside = index(presets / "sounds", place / "files" / "index", presets)
@@ -122,6 +125,7 @@ def test_libraries_out_of_reach_stay_there(presets: Path, place: Path, peer: Pee
     assert peer.wait("error")[0] == "gesture"
 
 
+@pytest.mark.slow
 def test_a_preset_with_another_encoder_lets_go_of_the_library(presets: Path, place: Path, peer: Peer) -> None:
     peer.send("library/use", str(presets / "sounds"))
     peer.wait("library/using")

@@ -35,6 +35,7 @@ def watched(place: Path, **changes: Any) -> Iterator[tuple[Daemon, Peer]]:
         yield daemon, peer
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_clips_until_there_is_room(place: Path) -> None:
     path = voice(place / "files" / "hit.wav", 1.0)
     disk = place / "disk"
@@ -61,6 +62,7 @@ def test_a_full_disk_keeps_clips_until_there_is_room(place: Path) -> None:
         assert found == {*made, late[2]} == {str(clip) for clip in (disk / "outbox").glob("*.wav")}
 
 
+@pytest.mark.slow
 def test_an_outbox_on_a_disk_that_becomes_read_only(place: Path) -> None:
     path = voice(place / "files" / "hit.wav")
     disk = place / "disk"
@@ -72,6 +74,7 @@ def test_an_outbox_on_a_disk_that_becomes_read_only(place: Path) -> None:
         assert peer.wait("ready")[0] == "a"
 
 
+@pytest.mark.slow
 def test_an_inbox_that_takes_no_file_still_gives_its_sounds(place: Path) -> None:
     """On a read-only mount nothing can be put aside or remembered there; each file is heard once all the same."""
     with small_disk(place / "disk", "4m") as disk:
@@ -91,6 +94,7 @@ def test_an_inbox_that_takes_no_file_still_gives_its_sounds(place: Path) -> None
             assert "second" in Path(peer.wait("ready")[2]).name
 
 
+@pytest.mark.slow
 def test_an_outbox_that_is_deleted_is_made_again(place: Path, peer: Peer) -> None:
     path = voice(place / "files" / "hit.wav")
     for name in ("a", "b"):
@@ -99,6 +103,7 @@ def test_an_outbox_that_is_deleted_is_made_again(place: Path, peer: Peer) -> Non
         shutil.rmtree(place / "outbox")
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_costs_one_clip(
     place: Path, daemon: Daemon, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +123,7 @@ def test_memory_that_runs_out_costs_one_clip(
     assert peer.wait("ready")[0] == "b"
 
 
+@pytest.mark.slow
 def test_a_voice_that_no_clip_came_of_is_kept_and_named(
     place: Path, daemon: Daemon, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +144,7 @@ def test_a_voice_that_no_clip_came_of_is_kept_and_named(
     assert peer.wait("ready")[0] == "c"
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_network_costs_one_clip(
     place: Path, daemon: Daemon, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ class Counter:
         monkeypatch.setattr(owner, name, counted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["house", "audioldm"])
 def test_the_mel_is_the_engines_bit_for_bit(
     presets: dict[str, Path], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -253,6 +254,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_two_workers_make_the_same(
     presets: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

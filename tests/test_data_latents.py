@@ -43,6 +43,7 @@ def test_mels_are_taken_as_they_are() -> None:
         MelLatents(Collection("mels", (Item("a"),), (), "mel", Mels()), other)
 
 
+@pytest.mark.slow
 def test_audio_diffusions_images_are_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     package("lightning_fabric")
     datasets = package("datasets")

@@ -48,6 +48,7 @@ def test_what_says_nothing_is_told(tmp_path: Path) -> None:
             prompts(tmp_path / "empty.lst", text)
 
 
+@pytest.mark.slow
 def test_a_list_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preset = make_tiny_audioldm(tmp_path / "presets", "words", audio=False)
     (tmp_path / "list.lst").write_text("a dog barks\nname.wav|rain\nother.wav|\nname.wav|wind\n")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import parts
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +115,7 @@ def test_info_holds_title_artist_comment_software_and_date() -> None:
     assert (info.software, info.created_date) == ("VocalDM Live 0.1.0", "2026-01-31")
 
 
+@pytest.mark.slow
 @given(st.text(), st.text(), st.text())
 @settings(max_examples=30, deadline=None)
 def test_any_text_can_be_written_and_read(title: str, credits: str, recipe: str) -> None:

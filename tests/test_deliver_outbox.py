@@ -146,6 +146,7 @@ def _publish_many(folder: Path, start: Any, results: Any) -> None:
     results.put([str(outbox.publish(sound(0.1, 480), 48000, RECIPE, "Whoosh").path) for _ in range(10)])
 
 
+@pytest.mark.slow
 def test_two_processes_publish_at_once_into_one_folder(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     start, results = context.Event(), context.Queue()

@@ -130,6 +130,7 @@ def test_a_loop_is_its_sound_except_around_the_seam(engine: Engine) -> None:
     assert not np.array_equal(made[: half - FADE], source.samples[: half - FADE])
 
 
+@pytest.mark.slow
 def test_long_sounds_are_made_window_by_window(engine: Engine) -> None:
     source, told = sound(2.0), []
 
@@ -144,6 +145,7 @@ def test_long_sounds_are_made_window_by_window(engine: Engine) -> None:
     assert all(np.abs(made[second * RATE : (second + 1) * RATE]).max() > 0 for second in range(22))
 
 
+@pytest.mark.slow
 def test_only_the_surroundings_of_a_span_in_a_long_sound_are_looked_at(engine: Engine) -> None:
     source = sound(30.0)
     made = edited(engine, source, Edit("inpaint", ((20.0, 20.5),))).samples

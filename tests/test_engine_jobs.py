@@ -225,6 +225,7 @@ def test_closing_ends_everything_and_says_so(finish: bool) -> None:
         jobs.submit(job("late"))
 
 
+@pytest.mark.slow
 def test_a_real_engine_behind_the_queue(tmp_path: Path) -> None:
     clips: list[Any] = []
     story = Story()

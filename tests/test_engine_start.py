@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from tiny import make_tiny_preset, tiny_networks
 
@@ -37,6 +38,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
+@pytest.mark.slow
 def test_a_warm_engine_has_loaded_nothing_slow(tmp_path: Path) -> None:
     folder = make_tiny_preset(tmp_path)
     command = [sys.executable, "-c", WARM, str(folder)]

@@ -56,6 +56,7 @@ def test_the_plan_covers_every_frame_once(frames: int) -> None:
     assert max(end - begin for begin, end in plan) <= 1.5 * MOST_FRAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [1, 3, 64, 65, 100, 128, 500, 900])
 def test_the_pieces_are_what_the_vocoder_makes_at_once(frames: int) -> None:
     vocoder: Any = tiny_networks()["vocoder"]
@@ -73,6 +74,7 @@ def test_the_pieces_are_what_the_vocoder_makes_at_once(frames: int) -> None:
     assert whole[0].abs().max() > 1e-3 and not torch.equal(whole[0], whole[1])
 
 
+@pytest.mark.slow
 def test_what_is_heard_is_the_clip_and_listening_changes_nothing(engine: Engine) -> None:
     ear = Ear()
     request = Request(glide(3.03), seed=4)

@@ -78,6 +78,7 @@ def newest_of(outbox: Path) -> Path:
     return Path(json.loads((outbox / "latest.json").read_text())["clip"])
 
 
+@pytest.mark.slow
 def test_the_newest_clip_lies_at_the_cursor_named_and_coloured(installed: Path, outbox: Path) -> None:
     project = play(installed / NEWEST)
     (item,) = project["items"]
@@ -233,6 +234,7 @@ def through_lua(lines: list[str]) -> list[str]:
     return done.stdout.split("\n")[: len(lines)]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(some.lists(plain, min_size=20, max_size=60), some.booleans())
 def test_json_is_read_as_python_wrote_it(values: list[Any], ascii: bool) -> None:

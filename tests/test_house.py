@@ -153,6 +153,7 @@ def repository_files() -> list[Path]:
     return sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
 
+@pytest.mark.slow
 def test_imports_point_downward() -> None:
     assert wrong_arrows(ROOT) == []
 

@@ -41,6 +41,7 @@ def test_it_says_how_it_was_trained() -> None:
     assert header.training and header.metrics and header.credits
 
 
+@pytest.mark.slow
 def test_clips_follow_the_loudness_of_the_demo(engine: Engine) -> None:
     assert len(DEMOS) >= 5
     values = [

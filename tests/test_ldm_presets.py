@@ -51,11 +51,13 @@ def samples_of(clip: dict[str, Any]) -> np.ndarray:
     return soundfile.read(clip["clip"], dtype="int32")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_preset_is_whole(presets: Path, kind: str) -> None:
     assert check_preset(presets / kind) == []
 
 
+@pytest.mark.slow
 def test_a_vector_is_called_by_its_name(generate: Any) -> None:
     said = generate("vectors", "--text", "dog  BARKS")
     assert (said.code, said.err) == (0, "")
@@ -79,6 +81,7 @@ def test_an_unknown_name_is_told_with_those_near(generate: Any) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["free", "pixels"])
 def test_what_hears_nothing_makes_clips_of_noise(generate: Any, tmp_path: Path, kind: str) -> None:
     said = generate(kind, "--variations", 2)

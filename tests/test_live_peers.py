@@ -27,6 +27,7 @@ def only_clip(place: Path) -> Path:
     return clip
 
 
+@pytest.mark.slow
 def test_pure_data_asks_for_a_clip_and_loads_it(place: Path, daemon: Daemon) -> None:
     asked = voice(place / "files" / "hit.wav")
     with pure_data(place, daemon.server.port, "generate", f"pd-1 {asked}") as pd:
@@ -35,6 +36,7 @@ def test_pure_data_asks_for_a_clip_and_loads_it(place: Path, daemon: Daemon) -> 
     assert loaded == soundfile.info(only_clip(place)).frames > 1000
 
 
+@pytest.mark.slow
 def test_liblo_asks_for_a_clip_and_sees_it(place: Path, daemon: Daemon) -> None:
     port = free_port()
     with oscdump(port) as dump:

@@ -24,6 +24,7 @@ def test_the_probability_is_that_of_all_ways_to_guess(queries: int, candidates: 
         assert chance_of(float(wanted), queries, candidates) == pytest.approx(share, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_many_queries_are_drawn() -> None:
     mean = float(np.mean(1.0 / np.arange(1, 122)))
     assert 0.3 < chance_of(mean, 400, 121) < 0.7

@@ -104,6 +104,7 @@ def test_at_full_width_it_has_the_published_number_of_parameters(
     assert sum(parameter.numel() for parameter in network.parameters()) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("frames", [1, 64, 90, 330])
 @torch.inference_mode()
@@ -117,6 +118,7 @@ def test_segments_are_what_the_network_makes_at_once(frames: int, paired: bool) 
     assert (streamed - whole).abs().max() < 1e-4 * whole.abs().max()
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_context_is_as_far_as_a_frame_is_heard_and_hardly_farther() -> None:
     network: Any = quiet(BigVGAN(8, 32, **BASE)).double()

@@ -110,6 +110,7 @@ def test_at_full_width_it_has_the_published_number_of_parameters(
     assert sum(parameter.numel() for parameter in network.parameters()) == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["half", "exact"])
 @pytest.mark.parametrize("frames", [1, 3, 64, 70, 330])
 @torch.inference_mode()

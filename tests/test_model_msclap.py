@@ -91,6 +91,7 @@ def test_short_sounds_are_heard_over_and_over() -> None:
     assert float((ms_listened(tower, Sound(burst(2, 0.5, 44100), 44100), "cpu") - heard).abs().max()) > 1e-4
 
 
+@pytest.mark.slow
 def test_a_model_is_told_by_it_and_plays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

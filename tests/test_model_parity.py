@@ -148,6 +148,7 @@ def test_a_seeded_unet_has_the_weights_of_diffusers(name: str) -> None:
     assert_same_weights(*both_unets(name))
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("order", ["rows", "channels last"])
 @pytest.mark.parametrize("size", [(32, 16), (25, 16), (13, 7), (1, 1)])
@@ -240,6 +241,7 @@ def test_a_log_variance_stays_within_its_bounds() -> None:
 # The preset that ships -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_the_house_preset_plays_as_on_diffusers() -> None:
     modules = load_modules(read_preset(HOUSE_FOLDER))

@@ -78,6 +78,7 @@ def test_lost_chunks_are_sent_again_to_the_one_who_asks():
         assert client.next()[1][1] == "gone"
 
 
+@pytest.mark.slow
 def test_a_long_clip_does_not_drown_a_receiver_with_a_small_buffer():
     samples = noise(48000 * 20)
     with serving() as server, Udp(server, receive_buffer=65536) as client:

@@ -122,6 +122,7 @@ def test_booleans_doubles_and_long_integers_are_taken_where_nothing_is_lost():
         assert client.next()[1][1] == "range"
 
 
+@pytest.mark.slow
 def test_a_lease_that_lapses_is_dropped_and_one_renewed_is_not():
     with serving() as server, Udp(server) as short, Udp(server) as long:
         short.subscribe(0, 0.001)  # moved up to the least, one second
@@ -231,6 +232,7 @@ def test_mistakes_of_the_caller_are_raised_where_they_are_made():
                 server.broadcast(*wrong)
 
 
+@pytest.mark.slow
 def test_a_tcp_client_that_never_reads_is_dropped_and_the_others_are_served(caplog):
     with serving(most_unsent=100_000) as server, Tcp(server, "length") as slow, Udp(server) as good:
         slow.subscribe()

@@ -84,6 +84,7 @@ class Page:
 # Bridge -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_page_learns_the_state_and_moves_a_slider(house: House) -> None:
     with Page(house) as page:
         assert page.wait("state/begin") == [0]
@@ -146,6 +147,7 @@ def test_the_lease_ends_with_the_page(house: House) -> None:
     assert settled() == 1
 
 
+@pytest.mark.slow
 def test_the_lease_is_renewed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "DaemonPlace", partial(DaemonPlace, lease_seconds=1.0))
     panel = Panel(PanelSettings(port=0), house.panel._behind)
@@ -495,6 +497,7 @@ def test_without_its_packages_it_says_which(house: House, monkeypatch: pytest.Mo
     assert_sentence(str(error.value))
 
 
+@pytest.mark.slow
 def test_stopping_closes_pages_and_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     make_tiny_preset(tmp_path / "presets", "one")

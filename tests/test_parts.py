@@ -36,6 +36,7 @@ def reasons(text: str) -> Iterator[str]:
             yield str(reason.value) if isinstance(reason, ast.Constant) else ast.unparse(node)
 
 
+@pytest.mark.slow
 def test_only_facts_of_the_machine_are_skipped_for() -> None:
     """Whatever can be installed goes through `parts`, so that CI fails where it is missing."""
     files = (path for path in TESTS.glob("*.py") if path.name != "parts.py")

@@ -77,6 +77,7 @@ def test_voices_come_to_mean_their_sounds(adapter: Adapter) -> None:
     assert torch.equal(found.adapter.null, adapter.null)
 
 
+@pytest.mark.slow
 def test_an_aim_that_helps_nobody_is_not_taken(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Held-out voices that are their sounds are meant as well as can be, whatever the others teach."""
     monkeypatch.setattr(aiming, "STEPS", aiming.EVERY)  # one look
@@ -134,6 +135,7 @@ def chosen(
     return choose([Pitch()], REFERENCE, GESTURES, base, play, shares, 0.03, lambda sentence: None)
 
 
+@pytest.mark.slow
 def test_what_brings_clips_closer_is_taken() -> None:
     far, near, nearest = played(200.0), played(800.0), played(1900.0)
     assert chosen({(0.0, 1.0): far, (0.5, 1.0): near, (1.0, 1.0): far, (0.5, 1.5): far}) == Choice(0.5)
@@ -141,11 +143,13 @@ def test_what_brings_clips_closer_is_taken() -> None:
     assert found == Choice(0.0, 1.0, 1.5), "more guidance helped too"
 
 
+@pytest.mark.slow
 def test_what_is_no_closer_than_chance_is_not_taken() -> None:
     same, again = played(800.0), played(800.5)
     assert chosen({(0.0, 1.0): same, (0.5, 1.0): again, (1.0, 1.0): again, (0.0, 1.5): again}) == Choice(0.0)
 
 
+@pytest.mark.slow
 def test_what_follows_nothing_is_not_taken_however_near() -> None:
     near, deaf = played(800.0), played(1950.0, follows=False)
     assert chosen({(0.0, 1.0): near, (0.5, 1.0): near, (1.0, 1.0): deaf, (0.0, 1.5): deaf}) == Choice(0.0)
@@ -164,6 +168,7 @@ def test_too_few_sounds_choose_nothing() -> None:
     assert found == Choice() and tried == [Choice()], "it is only heard whether it follows"
 
 
+@pytest.mark.slow
 def test_what_follows_worse_goes_less_far() -> None:
     """By gestures that choose, so that those that judge have no say in what they judge."""
     told: list[str] = []

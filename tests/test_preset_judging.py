@@ -108,6 +108,7 @@ def performances() -> tuple[list, Performance, Performance]:
     return gestures, made[0], made[1]
 
 
+@pytest.mark.slow
 def test_what_is_closer_is_told_with_its_anchors(performances: tuple) -> None:
     gestures, base, new = performances
     reference = [one.imitated for one in gestures] + [one.imitated for one in bank(4)]

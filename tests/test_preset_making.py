@@ -27,6 +27,8 @@ from training.preset.trial import parts_of  # noqa: E402
 from training.recipe_file import read_recipe  # noqa: E402
 from vocaldm_live.checkpoints.preset import read_preset  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

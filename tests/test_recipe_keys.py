@@ -37,12 +37,14 @@ def command(recipe: type[Recipe]) -> str:
     return str(recipe.model_fields["command"].default)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", EXCUSED, ids=command)
 def test_every_key_is_read_by_somebody(recipe: type[Recipe]) -> None:
     """The original's guidance schedule hung on a hook that was never called; its eta was reset before it counted."""
     assert unread(recipe, command(recipe)) <= EXCUSED[recipe]
 
 
+@pytest.mark.slow
 def test_a_key_of_a_common_name_that_nobody_reads_is_found() -> None:
     """In the recipe and in a section of it; what only a validator looks at is read by nobody."""
     more = create_model("Listening", __base__=Listening, seconds=(int, 1))

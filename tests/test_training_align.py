@@ -42,6 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_held_out_voices_come_near_to_clap(trained: Path) -> None:
     judged = rows(trained)
     first, last = judged[0], judged[-1]
@@ -73,6 +74,7 @@ def test_a_killed_run_goes_on_as_an_unbroken_one(trained: Path, tmp_path: Path) 
         assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_micro_batches_are_the_same_run(tmp_path: Path) -> None:
     told = ["budget.steps=6", "keeping.validate.steps=3"]
     for name, size in (("whole", "null"), ("parts", "5")):
@@ -83,6 +85,7 @@ def test_micro_batches_are_the_same_run(tmp_path: Path) -> None:
         assert all(one[name] == pytest.approx(other[name], abs=1e-4) for name in one if name != "minutes")
 
 
+@pytest.mark.slow
 def test_every_loss_can_be_left_out(tmp_path: Path) -> None:
     for name in ("cosine", "choice", "moments"):
         others = [f"losses.{other}=0" for other in ("cosine", "choice", "moments") if other != name]
@@ -136,6 +139,7 @@ def command(place: Path, out: Path, *more: str) -> list[str]:
     return ["align", "--out", str(out), "--steps", "4", *base, *given, *more]
 
 
+@pytest.mark.slow
 def test_an_aligned_audioldm_hears_voices(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                           monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     from cli_helpers import run
@@ -175,6 +179,7 @@ def test_an_aligned_audioldm_hears_voices(place: Path, tmp_path: Path, capsys: p
     assert np.abs(clips["100"][:shortest] - clips["101"][:shortest]).max() > 0
 
 
+@pytest.mark.slow
 def test_direct_trains_towers_into_claps_space(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "SHARD", 1)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_and_the_rest_goes_on(
     tmp_path: Path, preset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +100,7 @@ def test_what_is_wrong_is_said_and_the_rest_goes_on(
     assert len(list((out / "clips").glob("*.wav"))) == GOOD
 
 
+@pytest.mark.slow
 def test_an_empty_folder_is_one_sentence(
     tmp_path: Path, preset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +115,7 @@ def test_an_empty_folder_is_one_sentence(
             assert_sentence(said[-1])
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_in_the_middle_is_one_sentence_and_the_same_command_goes_on(
     tmp_path: Path, preset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -137,6 +137,7 @@ def test_killed_and_taken_up_it_ends_as_an_unbroken_run(
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_from_a_folder_of_sounds_to_a_preset_that_plays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,6 +89,7 @@ def by_name(report: dict[str, Any], part: str = "runs") -> dict[str, Any]:
     return {one["name"]: one for one in report[part]}
 
 
+@pytest.mark.slow
 def test_shuffled_noise_and_silence_score_worse_than_resynthesis(evaluated: dict[str, Any]) -> None:
     """Sets do not see the shuffling, pairs do; nothing is better than what came out of the true sounds."""
     runs = by_name(evaluated)
@@ -108,6 +109,7 @@ def test_shuffled_noise_and_silence_score_worse_than_resynthesis(evaluated: dict
     assert best["following"]["loudness_r"]["median"] > 0.9
 
 
+@pytest.mark.slow
 def test_anchors_say_what_a_figure_is_worth(evaluated: dict[str, Any]) -> None:
     anchors = by_name(evaluated, "anchors")
     assert list(anchors) == ["reference, one half", "imitations", "silence"]
@@ -116,6 +118,7 @@ def test_anchors_say_what_a_figure_is_worth(evaluated: dict[str, Any]) -> None:
     assert kad["imitations"]["value"] < kad["silence"]["value"]
 
 
+@pytest.mark.slow
 def test_the_page_holds_everything_and_fetches_nothing(evaluated: dict[str, Any], bench: Path) -> None:
     page = (bench / "out" / "index.html").read_text(encoding="utf-8")
     assert not re.findall(r'(?:src|href)="(?!data:)', page) and "http" not in page
@@ -128,6 +131,7 @@ def test_the_page_holds_everything_and_fetches_nothing(evaluated: dict[str, Any]
     assert float(rows[0]["fingerprint: KAD, low"]) <= float(rows[0]["fingerprint: KAD"])
 
 
+@pytest.mark.slow
 def test_what_is_done_is_skipped_until_something_it_rests_on_changes(
     bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,6 +274,7 @@ def test_a_trouble_is_one_sentence(
         assert_sentence(re.sub(r"\S*/\S*", "PLACE", err))
 
 
+@pytest.mark.slow
 def test_bad_files_are_told_and_the_rest_is_measured(
     bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

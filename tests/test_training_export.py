@@ -54,6 +54,7 @@ def command(runs: Path, tmp_path: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_runs_become_a_preset(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command) == 0
     folder = tmp_path / "presets" / "small"
@@ -75,6 +76,7 @@ def test_runs_become_a_preset(command: list[str], tmp_path: Path, capsys: pytest
         assert f"{part}.safetensors  float16" in told
 
 
+@pytest.mark.slow
 def test_a_part_that_overflows_float16_is_stored_as_bfloat16(
     command: list[str], runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_part_that_overflows_float16_is_stored_as_bfloat16(
     assert found == pytest.approx(1e5, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_vector_may_be_larger_than_float16_allows(command: list[str], runs: Path, tmp_path: Path) -> None:
     path = runs / "vae" / "vae.safetensors"
     state = load_file(path)
@@ -111,6 +114,7 @@ def refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_told_and_leaves_nothing(
     command: list[str], runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +133,7 @@ def test_what_does_not_fit_is_told_and_leaves_nothing(
     assert not presets.exists() or list(presets.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_part_found_twice_or_not_at_all_is_told(
     command: list[str], runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,6 +80,7 @@ def refused(command: list[str], capsys: pytest.CaptureFixture[str], code: int = 
     return said
 
 
+@pytest.mark.slow
 def test_trained_parts_take_their_places_and_the_rest_stays(base: Path, run: Path, tmp_path: Path) -> None:
     given = ["--unet", str(run), "--adapter", str(run), "--steps", "3", "--guidance", "0:1.5:4"]
     assert main(command(base, tmp_path, *given)) == 0
@@ -101,6 +102,7 @@ def test_trained_parts_take_their_places_and_the_rest_stays(base: Path, run: Pat
     load_modules(preset)
 
 
+@pytest.mark.slow
 def test_the_preset_tells_what_was_run_and_not_where(base: Path, run: Path, tmp_path: Path) -> None:
     extra = tmp_path / "more.yaml"
     extra.write_text("hardware: two cores\n")
@@ -121,6 +123,7 @@ def test_the_preset_tells_what_was_run_and_not_where(base: Path, run: Path, tmp_
     assert "somebody" not in text and str(tmp_path) not in text
 
 
+@pytest.mark.slow
 def test_an_audioldm_keeps_its_towers_and_words(tmp_path: Path) -> None:
     base = make_tiny_audioldm(tmp_path / "bases")
     run = make_run(tmp_path / "run", {"unet": moved(base, "unet", 0.01)}, base)
@@ -132,6 +135,7 @@ def test_an_audioldm_keeps_its_towers_and_words(tmp_path: Path) -> None:
     assert done.dtypes["unet"] == torch.float32 and "clap_text" in done.dtypes
 
 
+@pytest.mark.slow
 def test_what_does_not_belong_is_refused(
     base: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +167,7 @@ def test_what_does_not_belong_is_refused(
     assert "replace its own base" in refused(own, capsys)
 
 
+@pytest.mark.slow
 def test_a_vae_has_to_mean_the_same_latents(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +184,7 @@ def test_a_vae_has_to_mean_the_same_latents(
     assert main(command(base, tmp_path, "--vae", str(run), "--unet", str(unet))) == 0
 
 
+@pytest.mark.slow
 def test_a_run_may_describe_the_part_it_made(base: Path, tmp_path: Path) -> None:
     """A vocoder of another size takes the old one's place as its run describes it, and says which range it is for."""
     from vocaldm_live.model.vocoder import Vocoder
@@ -193,6 +199,7 @@ def test_a_run_may_describe_the_part_it_made(base: Path, tmp_path: Path) -> None
     assert header.parts.vocoder.channels == 24 and header.parameters.tail_seconds == 0.5  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_what_a_run_stood_on_has_to_come_along(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,6 +223,7 @@ def test_what_a_run_stood_on_has_to_come_along(
     assert "ffffffffffff" in refused(command(base, tmp_path, *given, "--encoder", str(encoder)), capsys)
 
 
+@pytest.mark.slow
 def test_griffin_lim_and_a_note_on_the_adapter(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,7 @@ def run(request: pytest.FixtureRequest, presets: Path, tmp_path_factory: pytest.
     return preset, out, trainer
 
 
+@pytest.mark.slow
 def test_a_every_trained_tensor_reaches_the_preset_that_plays(run: Any, tmp_path: Path) -> None:
     """The original kept the tensors with "film" in their names alone, named them so that its player found none of
     them, and sampled under an average that had never seen them: what was heard was the model as it came.
@@ -110,6 +111,7 @@ def test_a_renamed_tensor_is_refused(run: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "tuned").exists()
 
 
+@pytest.mark.slow
 def test_b_a_run_goes_on_with_the_base_it_began_with(
     run: Any,
     presets: Path,
@@ -191,6 +193,7 @@ def test_f_a_short_voice_is_heard_in_training_as_at_play(presets: Path) -> None:
     assert not np.allclose(trained, other, atol=1e-3), "ten seconds of it would be something else"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["house", "small"])
 def test_g_what_is_dropped_is_what_guidance_leans_from(presets: Path, name: str, tmp_path: Path) -> None:
     """The original dropped nothing in training and leaned from a vector of zeros, which no network had ever seen."""

@@ -69,6 +69,7 @@ def test_fresh_conditions_are_told_apart() -> None:
             assert told_apart(theirs(embeddings)) > least
 
 
+@pytest.mark.slow
 def test_the_diffusion_loss_alone_does_not_find_claps_space(tmp_path: Path) -> None:
     """The first adapter had no other teacher: noise is told from x_t alone, so hardly anything pulls conditions to where
     the frozen denoiser was taught to read them, whatever the rate; regression onto CLAP does so in as many steps."""

@@ -50,6 +50,7 @@ def presets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_i_the_same_weights_get_the_same_figures(presets: Path) -> None:
     """The original drew noise and timesteps anew at every validation; its best checkpoint was its luckiest."""
     trainer = trainer_of(presets / "house")
@@ -80,6 +81,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_i_a_sound_on_both_sides_is_refused(presets: Path, sounds: Path, tmp_path: Path) -> None:
     """The original split pairs by chance, so that every reference was learned from and judged by."""
     other = tmp_path / "other"
@@ -105,6 +107,7 @@ def test_i_a_sound_on_both_sides_is_refused(presets: Path, sounds: Path, tmp_pat
     assert not keys[0] & keys[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["house", "small"])
 def test_i_all_that_encodes_is_on_the_runs_device(
     presets: Path, sounds: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -126,6 +129,7 @@ def test_i_all_that_encodes_is_on_the_runs_device(
     assert ({"vae", hears}, there) in told and ({hears}, there) in told
 
 
+@pytest.mark.slow
 def test_i_others_judge_and_all_that_is_learned_from_keeps_its_speakers(
     presets: Path, sounds: Path, tmp_path: Path
 ) -> None:
@@ -150,6 +154,7 @@ def test_i_others_judge_and_all_that_is_learned_from_keeps_its_speakers(
     assert_sentence(str(caught.value).replace(": ", ", "))
 
 
+@pytest.mark.slow
 def test_i_variations_of_one_recording_are_on_one_side(presets: Path, tmp_path: Path) -> None:
     """The last of the house's examples are made of what the first ones are made of, and are no judges of those."""
     draw = np.random.default_rng(0)
@@ -182,6 +187,7 @@ def test_i_variations_of_one_recording_are_on_one_side(presets: Path, tmp_path: 
         assert_sentence(str(caught.value).replace(": ", ", "))
 
 
+@pytest.mark.slow
 def test_j_examples_are_made_with_the_steps_guidance_and_eta_that_were_told(
     presets: Path, tmp_path: Path
 ) -> None:
@@ -208,6 +214,7 @@ def test_j_examples_are_made_with_the_steps_guidance_and_eta_that_were_told(
     assert len({found[0] for found in heard.values()}) == 4
 
 
+@pytest.mark.slow
 def test_j_the_parts_share_the_rate_as_told(presets: Path, tmp_path: Path) -> None:
     told = ["train=[adapter, film, attention]", "factors.film=0.5", "factors.adapter=0.125"]
     trainer = trainer_of(presets / "house", *told)
@@ -251,6 +258,7 @@ def test_j_every_flag_of_the_original_has_a_counterpart_or_a_reason() -> None:
         assert key in keys and f"`{key}`" in table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["house", "small"])
 def test_k_the_mel_of_training_is_the_mel_of_play(
     presets: Path, name: str, monkeypatch: pytest.MonkeyPatch
@@ -277,6 +285,7 @@ def test_k_the_mel_of_training_is_the_mel_of_play(
     assert peak == pytest.approx(0.5) if name == "small" else 10 ** (-16 / 20) <= peak <= 1.0
 
 
+@pytest.mark.slow
 def test_k_a_base_that_does_not_know_such_mels_is_refused() -> None:
     vae = open_base("house", ("vae",)).networks["vae"]
     assert isinstance(vae, MelVAE)

@@ -147,6 +147,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(base: Path, sounds: Path, tmp_path
     assert told.sha256 == whole.sha256
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_a_checkpoint_with_another_condition(
     sounds: Path,
     base: Path,
@@ -187,6 +188,7 @@ def test_another_size_is_refused_before_anything_is_trained(
     assert_sentence(said)
 
 
+@pytest.mark.slow
 def test_low_ranks_alone_are_trained(base: Path, sounds: Path, tmp_path: Path) -> None:
     asked = command(
         sounds,
@@ -209,6 +211,7 @@ def test_low_ranks_alone_are_trained(base: Path, sounds: Path, tmp_path: Path) -
     assert not torch.equal(before[name][:, half:], after[name][:, half:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", [1, 3])
 def test_vectors_by_cross_attention(
     base: Path,
@@ -236,6 +239,7 @@ def test_vectors_by_cross_attention(
     plays(capsys, tmp_path / "run" / "ldm", tmp_path, "--text", "rain")
 
 
+@pytest.mark.slow
 def test_pixels_need_no_base(sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = command(
         sounds,
@@ -300,12 +304,14 @@ def test_recipes_are_whole() -> None:
     assert read >= {"audioldm-finetune", "audioldm-m", "audioldm-s", "mel-diffusion"}
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_made(base: Path, sounds: Path, tmp_path: Path) -> None:
     assert main(command(sounds, tmp_path / "run", "--base", base, "--steps", 1)) == 0
     header = read_preset(tmp_path / "run" / "ldm").header
     assert header.training["conditioner"] == "clap" and str(tmp_path) not in json.dumps(header.training)
 
 
+@pytest.mark.slow
 def test_the_houses_kind_is_a_base_and_its_encoder_tells(
     sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

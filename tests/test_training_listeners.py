@@ -77,6 +77,7 @@ def every(files: Path) -> list[Listener]:
     ]
 
 
+@pytest.mark.slow
 def test_every_listener_keeps_the_contract(files: Path) -> None:
     """Widths, kinds, the same numbers twice, other numbers for another sound; the shortest of sounds and silence too."""
     found = every(files)

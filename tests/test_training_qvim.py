@@ -77,6 +77,7 @@ def test_a_killed_run_goes_on_as_an_unbroken_one(sets: tuple[Path, Path], tmp_pa
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("triplet.weight=0.5", "train_tau=true", "family_share=0.3")])
 def test_micro_batches_are_the_same_run(
     sets: tuple[Path, Path], tmp_path: Path, more: tuple[str, ...]
@@ -115,6 +116,7 @@ def test_two_processes_are_the_same_run(sets: tuple[Path, Path], tmp_path: Path)
         torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_it_begins_with_weights_that_the_user_has(tmp_path: Path) -> None:
     """The first alignment rebuilt the encoder without its SE modules and loaded the rest loosely: half stayed random."""
     from training.towers import open_towers
@@ -247,6 +249,7 @@ def test_the_houses_shards_are_pairs(tmp_path: Path) -> None:
     assert read_recipe(ROOT / "training" / "recipes" / "qvim.yaml", QVIMRecipe).start == "mn10_as_mAP_471.pt"
 
 
+@pytest.mark.slow
 def test_the_command_trains_an_encoder_that_a_preset_plays(
     sets: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

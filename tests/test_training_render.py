@@ -62,6 +62,7 @@ def test_what_asks_for_nothing_is_one_sentence(tmp_path: Path) -> None:
         assert_sentence(str(caught.value))
 
 
+@pytest.mark.slow
 def test_clips_are_made_once_and_again_where_something_changed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +96,7 @@ def test_clips_are_made_once_and_again_where_something_changed(
     assert run("--seed", "4", "--steps", "3") == "2 clips made"
 
 
+@pytest.mark.slow
 def test_a_take_never_has_another_orders_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     orders = [Order(name) for name in ("kick", "Kick_2", "kick_2-2", "kick_3_2", "kick_3")]
     names = take_names(orders, 3)
@@ -116,6 +118,7 @@ def test_a_take_never_has_another_orders_name(tmp_path: Path, capsys: pytest.Cap
         assert told[name]["imitation_sha256"] == digest and (tmp_path / "out" / f"{name}.wav").is_file()
 
 
+@pytest.mark.slow
 def test_words_alone_make_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preset = make_tiny_audioldm(tmp_path / "presets")
     (tmp_path / "list.csv").write_text("text,seconds\na dog,0.5\nrain,0.4\n")

@@ -68,6 +68,7 @@ def test_killed_runs_go_on_as_unbroken_ones(whole: Path, tmp_path: Path) -> None
         assert_equal(noun, tmp_path / noun, whole / noun)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noun", KINDS)
 def test_micro_batches_are_the_same_run(whole: Path, tmp_path: Path, noun: str) -> None:
     assert main(command(noun, whole / "tones", tmp_path, *SHORT, machine__micro_batch=1)) == 0

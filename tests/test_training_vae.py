@@ -98,6 +98,7 @@ def vae_of(path: Path) -> MelVAE:
     return vae.eval()
 
 
+@pytest.mark.slow
 def test_it_learns_and_its_latents_are_standard(shards: Path, trained: Path) -> None:
     judged = [float(row["mel_db"]) for row in read_rows(trained / "validation.csv")]
     assert judged[-1] < 0.5 * judged[0]
@@ -109,6 +110,7 @@ def test_it_learns_and_its_latents_are_standard(shards: Path, trained: Path) -> 
     torch.testing.assert_close(latent.std((0, 2, 3)), torch.ones(8), atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_as_an_unbroken_one(shards: Path, trained: Path, tmp_path: Path) -> None:
     assert main(command(shards, tmp_path, "--steps", "60", "--max-hours", "1e-9")) == 0
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "paused"
@@ -118,6 +120,7 @@ def test_a_stopped_run_ends_as_an_unbroken_one(shards: Path, trained: Path, tmp_
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
+@pytest.mark.slow
 def test_the_decoder_learns_on_alone(shards: Path, trained: Path, tmp_path: Path) -> None:
     first = trained / "vae.safetensors"
     more = [
@@ -220,6 +223,7 @@ def test_it_learns_against_a_judge(shards: Path, tmp_path: Path) -> None:
     assert float(told[-1]["gradient.judge"]) > 0 and float(told[-1]["resolutions"]) > 0
 
 
+@pytest.mark.slow
 def test_sounds_are_data_too_and_one_deviation_does(tmp_path: Path) -> None:
     """Short ones among them, in a geometry of their own; the second command goes on from what the first one made."""
     folder = tones(tmp_path / "tones", seconds=0.3)
@@ -258,6 +262,7 @@ def test_sounds_are_data_too_and_one_deviation_does(tmp_path: Path) -> None:
     assert any((after[name] != state[name]).any() for name in state)
 
 
+@pytest.mark.slow
 def test_a_presets_decoder_learns_on_and_fits_the_preset(tmp_path: Path) -> None:
     preset = make_tiny_preset(tmp_path)
     told = {"base": preset, "train": "decoder", "crop": 8, "bank": 2, "judge__after": 1.0}

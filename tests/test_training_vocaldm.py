@@ -184,6 +184,7 @@ def test_a_killed_run_goes_on_as_an_unbroken_one(presets: Path, tmp_path: Path) 
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_micro_batches_are_the_same_run(presets: Path, tmp_path: Path) -> None:
     found = []
     told = ["budget.steps=3", "lengths=[8]", "batch=4", "toward_base=0.1"]

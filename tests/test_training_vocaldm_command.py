@@ -99,6 +99,7 @@ def test_from_a_folder_of_sounds_to_a_clip(
     assert len(clips[0]) == len(clips[1]) and not np.array_equal(clips[0], clips[1])
 
 
+@pytest.mark.slow
 def test_a_command_that_is_asked_to_end_saves_and_goes_on(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

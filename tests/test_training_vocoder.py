@@ -77,6 +77,7 @@ def test_it_learns_and_its_folder_plays(trained: Path) -> None:
     assert told["about"]["data"]["items"] in range(8, 16) and set(told["identity"]) == {"data"}
 
 
+@pytest.mark.slow
 def test_it_is_judged_by_what_the_run_held_out(
     trained: Path,
     sounds: Path,
@@ -129,6 +130,7 @@ def test_it_goes_on_where_its_base_stands(trained: Path, sounds: Path, tmp_path:
     assert heard[:2] == ["0-made.wav", "0-sound.wav"]
 
 
+@pytest.mark.slow
 def test_what_went_on_from_a_presets_vocoder_becomes_part_of_that_preset(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +190,7 @@ def test_weights_in_length_and_direction_are_written_as_one(sizes: HiFiGANSizes 
     torch.testing.assert_close(plain(mel), made.network(mel), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_lower_precision_trains_too(sounds: Path, tmp_path: Path) -> None:
     more = ["--steps", "4", "--precision", "bf16-mixed"]
     assert main(command("vocoder", sounds, tmp_path, *more)) == 0
@@ -197,6 +200,7 @@ def test_lower_precision_trains_too(sounds: Path, tmp_path: Path) -> None:
     assert np.isfinite(judged(tmp_path / "other")[-1])
 
 
+@pytest.mark.slow
 def test_a_preset_gives_its_vocoder_and_draws_mels(tmp_path: Path) -> None:
     """The house's kind: real, procedural and drawn rows, held out by name as the house holds out."""
     import soundfile

@@ -127,6 +127,7 @@ def test_what_cannot_be_imitated_is_told(tmp_path: Path) -> None:
     assert_sentence(str(caught.value))
 
 
+@pytest.mark.slow
 def test_sounds_are_cut_imitated_and_encoded_once(
     tmp_path: Path, performed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

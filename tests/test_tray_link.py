@@ -56,6 +56,7 @@ def test_it_subscribes_hears_and_says() -> None:
             link.send("star", "c1", 7)
 
 
+@pytest.mark.slow
 def test_a_lease_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "LEASE", 1.0)
     monkeypatch.setattr(room, "RENEW", 0.3)
@@ -80,6 +81,7 @@ def test_it_leaves_no_lease_behind() -> None:
         assert len(server.leases) == 0
 
 
+@pytest.mark.slow
 def test_it_comes_back_when_the_daemon_does() -> None:
     with serving() as server:
         port = server.port

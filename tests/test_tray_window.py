@@ -68,6 +68,7 @@ def press(widget: Any, key: Any, modifiers: Any = None) -> None:
     QTest.keyClick(widget, key, modifiers or Qt.KeyboardModifier.NoModifier)
 
 
+@pytest.mark.slow
 def test_clips_come_newest_first_and_stay_when_the_tray_is_opened_again(
     place: Path, daemon: Daemon, tray: Any
 ) -> None:
@@ -241,6 +242,7 @@ def test_the_level_moves_and_falls_when_the_daemon_goes(tray: Any) -> None:
     assert tray.meter.value() == -60 and not tray.record.isEnabled()
 
 
+@pytest.mark.slow
 def test_it_says_when_the_daemon_goes_and_comes_back_by_itself(place: Path) -> None:
     own = {"folders.outbox": str(place / "own"), "folders.state": str(place / "mine")}
     with started(place, warm=False, **own) as daemon, window(daemon.server.port) as tray:
