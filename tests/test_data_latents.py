@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from test_data_arrow import images, pixels
 from training.cli import main
 from training.data.collection import Collection, Item
 from training.data.formats import read_collection
-from training.data.latents import MelLatents
+from training.data.latents import MelLatents, open_latents
 from training.errors import DataError
 from vocaldm_live.sound.geometry import Geometry
 
@@ -43,11 +44,46 @@ def test_mels_are_taken_as_they_are() -> None:
         MelLatents(Collection("mels", (Item("a"),), (), "mel", Mels()), other)
 
 
+class Torn(Mels):
+    """Some of whose mels cannot be had."""
+
+    def mel(self, item: Item) -> np.ndarray:
+        if item.key.startswith("torn"):
+            raise DataError(f"{item.key} is no image: make the set again.")
+        return super().mel(item) if item.key != "tall" else np.zeros((17, 5), np.float32)
+
+
+def opened(*keys: str) -> tuple[list[str], list[str]]:
+    """Keys of the mels that are learned from, and what was told."""
+    told: list[str] = []
+    collection = Collection("mels", tuple(map(Item, keys)), (), "mel", Torn())
+    base: Any = SimpleNamespace(geometry=GEOMETRY)
+    found = open_latents(collection, base, (), Path("nowhere"), 1.0, 0, told.append)
+    return [item.key for item in found.items], told
+
+
+def test_what_cannot_be_read_is_left_out_and_told() -> None:
+    """One row that did not decode ended a run, hours after its start."""
+    kept, told = opened("a", "torn 1", "b", "tall")
+    assert kept == ["a", "b"]
+    assert told == [
+        "Left out: torn 1 is no image: make the set again.",
+        "Left out: tall has 17 mel bands where the model has 16: set pixels.mel_bands.",
+    ]
+    with pytest.raises(DataError, match="torn 1 is no image"):
+        opened("torn 1", "torn 2")
+
+
 @pytest.mark.slow
 def test_audio_diffusions_images_are_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     package("lightning_fabric")
     datasets = package("datasets")
-    datasets.DatasetDict({"train": images(datasets, range(6), "a")}).save_to_disk(tmp_path / "set")
+    whole = images(datasets, range(7), "a")
+    broken = whole.cast_column("image", datasets.Image(decode=False)).map(
+        lambda row, at: {"image": {"bytes": b"no image" if at == 6 else row["image"]["bytes"], "path": None}},
+        with_indices=True,
+    )
+    datasets.DatasetDict({"train": broken}).save_to_disk(tmp_path / "set")
     found = MelLatents(read_collection(str(tmp_path / "set")), GEOMETRY)
     nepers = found.latent(0)[0].T.numpy() * 5.0 - 5.0
     wanted = (pixels(0) / 255.0 * 80.0 - 80.0) * math.log(10.0) / 20.0
@@ -66,7 +102,7 @@ def test_audio_diffusions_images_are_learned(tmp_path: Path, capsys: pytest.Capt
     asked = ["ldm", "--data", str(tmp_path / "set"), "--out", str(tmp_path / "run"), "--steps", "2"]
     assert main([*asked, *changes]) == 0
     assert (tmp_path / "run" / "ldm" / "preset.yaml").exists()
-    capsys.readouterr()
+    assert "Left out: a/3.mp3#0 of set is no image: make the set again." in capsys.readouterr().err
     # A model with a VAE does not learn images.
     latent = [*asked[:3], "--out", str(tmp_path / "other"), "--steps", "2", "--conditioner", "none"]
     assert main([*latent, "--set", f"machine={told['machine']}"]) == 1

@@ -87,19 +87,25 @@ def open_examples(
         if not part.items:
             found.append(None)
             continue
-        found.append(
-            open_latents(
-                part,
-                base,
-                conditioner.sounds,
-                cache,
-                recipe.seconds,
-                recipe.machine.workers,
-                problem,
-                progress,
-                device,
+        try:
+            found.append(
+                open_latents(
+                    part,
+                    base,
+                    conditioner.sounds,
+                    cache,
+                    recipe.seconds,
+                    recipe.machine.workers,
+                    problem,
+                    progress,
+                    device,
+                )
             )
-        )
+        except DataError as error:
+            if split == TRAINING:
+                raise
+            problem(f"None is held out: {error}")
+            found.append(None)
     if found[0] is None:
         raise DataError(f"{recipe.data.source} has nothing to learn from; add sounds, or hold fewer out.")
     return found[0], found[1]

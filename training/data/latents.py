@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,18 +67,45 @@ class MelLatents:
 
     def latent(self, at: int) -> Tensor:
         """The image's pixels."""
-        mel = in_nepers(self._collection, self.items[at])
-        bands = self._geometry.mel_bands
-        if mel.shape[0] != bands:
-            raise DataError(
-                f"{self.items[at].key} has {mel.shape[0]} mel bands where the model has {bands}: set pixels.mel_bands."
-            )
+        mel = _mel(self._collection, self.items[at], self._geometry.mel_bands)
         return fold(torch.from_numpy(mel.copy())[None], self._geometry)[0]
 
     def digest(self) -> str:
         """Of their contents."""
         keys = "".join(self._collection.content_key(item) for item in self.items)
         return hashlib.sha256(keys.encode()).hexdigest()
+
+
+def _mel(collection: Collection, item: Item, bands: int) -> np.ndarray:
+    mel = in_nepers(collection, item)
+    if mel.shape[0] != bands:
+        raise DataError(
+            f"{item.key} has {mel.shape[0]} mel bands where the model has {bands}: set pixels.mel_bands."
+        )
+    return mel
+
+
+def _readable(
+    collection: Collection,
+    geometry: Geometry,
+    problem: Callable[[str], None],
+    progress: Callable[[int, int], None] | None,
+) -> Collection:
+    """Those of its images that can be learned from; raises the first one's DataError where none can."""
+    kept, wrong = [], []
+    for number, item in enumerate(collection.items):
+        try:
+            _mel(collection, item, geometry.mel_bands)
+            kept.append(item)
+        except DataError as error:
+            wrong.append(error)
+        if progress is not None:
+            progress(number + 1, len(collection.items))
+    if wrong and not kept:
+        raise wrong[0]
+    for one in wrong:
+        problem(f"Left out: {one}")
+    return collection.of(kept)
 
 
 def open_latents(
@@ -91,17 +119,17 @@ def open_latents(
     progress: Callable[[int, int], None] | None = None,
     device: torch.device | str = "cpu",
 ) -> Latents:
-    """The latents of a collection and other features of its sounds, each computed once; silence is left out.
+    """The latents of a collection and other features of its sounds, each computed once.
 
-    Raises DataError where nothing is left, or mel images are given to a model that has a VAE, RecipeError where pieces
-    would be longer than what is encoded of them.
+    Silence and what cannot be read are left out, and told. Raises DataError where nothing is left, or mel images are
+    given to a model that has a VAE, RecipeError where pieces would be longer than what is encoded of them.
     """
     if collection.kind == "mel":
         if base.geometry.factor != 1 or features:
             raise DataError(
                 f"{collection.name} holds mel images: they are for space pixels and conditioners that hear no sounds."
             )
-        return MelLatents(collection, base.geometry)
+        return MelLatents(_readable(collection, base.geometry, problem, progress), base.geometry)
     if seconds > LONGEST_SECONDS:
         raise RecipeError(
             f"seconds is {seconds:g}, but no more than {LONGEST_SECONDS} of a sound are encoded at once and the rest would "
