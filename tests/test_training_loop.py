@@ -431,10 +431,15 @@ def test_a_fresh_run_leaves_no_weights_of_the_old_one(tmp_path: Path) -> None:
     """They would be exported with the new run's story."""
     run_toy(tmp_path, "budget.steps=2")
     names = ("adapter.safetensors", "unet.safetensors", "vocoder.yaml", "best.previous.safetensors")
-    for name in (*names, "mine.wav"):
+    heard, mine = tmp_path / "listening" / "step-0000040", ("mine.wav", "listening/mine.wav")
+    heard.mkdir(parents=True)
+    for name in (*names, *mine):
         (tmp_path / name).write_bytes(b"old")
+    for name in ("clip-0.wav", "nearest.tsv"):
+        (heard / name).write_bytes(b"old")
     run_toy(tmp_path, "budget.steps=1", fresh=True)
-    assert [name for name in (*names, "mine.wav") if (tmp_path / name).exists()] == ["mine.wav"]
+    assert [name for name in (*names, *mine) if (tmp_path / name).exists()] == [*mine]
+    assert not heard.exists(), "clips of step 40 of another run"
 
 
 def test_a_fresh_run_takes_nothing_away_that_no_run_wrote(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from training.journal import Journal
 from training.launch import in_first_process, launched
 from training.moving_average import MovingAverage
 from training.recipe import Every, Recipe
-from training.runfolder import ENDED, begin_run, check_run, held, state_of, write_run
+from training.runfolder import ENDED, LISTENING, begin_run, check_run, held, state_of, write_run
 from training.state import State
 from training.step import Step, add_up, rows_of
 from training.stopping import asked_to_stop
@@ -282,7 +282,7 @@ class _Run:
         return self.fabric.broadcast(kept, src=0)
 
     def _listen(self) -> None:
-        folder = self.folder / "listening" / f"step-{self.index:07d}"
+        folder = self.folder / LISTENING / f"step-{self.index:07d}"
 
         def listen() -> None:
             folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,10 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = ".lock"
+LISTENING = "listening"
+"""Folder with one for each step after which something was written for ears and eyes."""
+
+HEARD = (".wav", ".tsv")
 LOGS = ("train.csv", "validation.csv")
 ENDED = ("done", "patience")
 """States of a run with nothing left to do."""
@@ -203,7 +207,12 @@ def _clear(folder: Path) -> None:
             paths += [*sorted(preset.glob(f"*{WEIGHTS}")), preset / HEADER_FILE]
     for name in (CHECKPOINT_FILE, BEST_FILE):
         paths += _and_previous(folder, name)
+    heard = list(folder.glob(f"{LISTENING}/step-*"))
+    paths += [path for step in heard for path in step.iterdir() if path.suffix in HEARD]
     _remove([*paths, *(folder / name for name in LOGS), *folder.glob(EVENTS), folder / RUN_FILE])
+    for step in heard:
+        with suppress(OSError):  # something else lies there too
+            step.rmdir()
 
 
 def _and_previous(folder: Path, name: str) -> list[Path]:
