@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import parts
 import pytest
+import yaml
 
 parts.package("lightning_fabric")  # of the extra [training]
 
@@ -12,6 +15,7 @@ from recipe_keys import unread  # noqa: E402
 
 from training.preset.recipe import PresetRecipe  # noqa: E402
 from training.recipe import Recipe  # noqa: E402
+from training.recipe_file import read_recipe  # noqa: E402
 from training.trainers.align_recipe import AlignRecipe  # noqa: E402
 from training.trainers.distill_recipe import DistillRecipe  # noqa: E402
 from training.trainers.ldm_recipe import LDMRecipe  # noqa: E402
@@ -20,6 +24,7 @@ from training.trainers.vae import VAERecipe  # noqa: E402
 from training.trainers.vocaldm_recipe import Listening, VocalDMRecipe  # noqa: E402
 from training.trainers.vocoder import VocoderRecipe  # noqa: E402
 
+RECIPES = Path(__file__).resolve().parent.parent / "training" / "recipes"
 EXCUSED = {
     # Their sounds are prepared by the first process alone; the section is that of every run.
     VAERecipe: {"machine.workers"},
@@ -35,6 +40,16 @@ EXCUSED = {
 
 def command(recipe: type[Recipe]) -> str:
     return str(recipe.model_fields["command"].default)
+
+
+def test_every_recipe_that_comes_with_the_project_is_read() -> None:
+    kinds = {command(kind): kind for kind in EXCUSED}
+    told = {
+        path: yaml.safe_load(path.read_text(encoding="utf-8"))["command"] for path in RECIPES.glob("*.yaml")
+    }
+    assert {"qvim", "align", "vocaldm", "vae", "vocoder", "ldm", "distill"} == set(told.values())
+    for path, kind in told.items():
+        assert read_recipe(path, kinds[kind], ["data.source=here"]).command == kind
 
 
 @pytest.mark.slow
