@@ -207,7 +207,7 @@ def _clear(folder: Path) -> None:
             paths += [*sorted(preset.glob(f"*{WEIGHTS}")), preset / HEADER_FILE]
     for name in (CHECKPOINT_FILE, BEST_FILE):
         paths += _and_previous(folder, name)
-    heard = list(folder.glob(f"{LISTENING}/step-*"))
+    heard = [path for path in folder.glob(f"{LISTENING}/step-*") if path.is_dir()]
     paths += [path for step in heard for path in step.iterdir() if path.suffix in HEARD]
     _remove([*paths, *(folder / name for name in LOGS), *folder.glob(EVENTS), folder / RUN_FILE])
     for step in heard:

@@ -92,19 +92,20 @@ def _readable(
     progress: Callable[[int, int], None] | None,
 ) -> Collection:
     """Those of its images that can be learned from; raises the first one's DataError where none can."""
-    kept, wrong = [], []
+    kept: list[Item] = []
+    wrong: list[str] = []
     for number, item in enumerate(collection.items):
         try:
             _mel(collection, item, geometry.mel_bands)
             kept.append(item)
         except DataError as error:
-            wrong.append(error)
+            wrong.append(str(error))
         if progress is not None:
             progress(number + 1, len(collection.items))
     if wrong and not kept:
-        raise wrong[0]
-    for one in wrong:
-        problem(f"Left out: {one}")
+        raise DataError(wrong[0])
+    for sentence in wrong:
+        problem(f"Left out: {sentence}")
     return collection.of(kept)
 
 
