@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rooms
 
+from vocaldm_live.listen import noise_floor
 from vocaldm_live.listen.gate import Gate, GateError, GateSettings, Segment
 
 RATE = rooms.RATE
@@ -249,3 +251,25 @@ def test_real_imitations_in_real_noise(test_data: Path, kind: str) -> None:
         assert result.misses <= (0 if snr >= 20 else 1), f"{snr} dB: {result}"
         split += result.splits
     assert split <= 3
+
+
+def test_a_floor_is_known_only_once_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the third block and its floor another thread took the lowest there is, and all noise for a sound."""
+    floor = noise_floor.NoiseFloor(3, 2.0)
+    quantile, seen = np.quantile, []
+
+    def looked(*given: Any, **named: Any) -> np.ndarray:
+        seen.append((floor.warm, float(floor.powers[0])))
+        return quantile(*given, **named)
+
+    monkeypatch.setattr(noise_floor.np, "quantile", looked)
+    for _ in range(noise_floor.WARM_BLOCKS * noise_floor.BLOCK_FRAMES):
+        floor.hear(np.full(3, 1e-4))
+    assert seen == [(False, noise_floor.LOWEST_FLOOR)]
+    assert floor.warm and floor.powers == pytest.approx(1e-4)
+    floor.forget()
+    assert not floor.warm
+    floor.replace([np.full(3, 1e-5)] * noise_floor.WARM_BLOCKS)
+    assert floor.warm and floor.powers == pytest.approx(1e-5)
+    floor.replace([np.full(3, 1e-5)])
+    assert not floor.warm

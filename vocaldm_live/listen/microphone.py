@@ -255,8 +255,8 @@ class Microphone:
                     self._gain(now.device.name)
                 if fresh.lost:
                     log.warning("%d samples were overwritten before the gate saw them", fresh.lost)
-                now.read_to = fresh.stop
                 self._hand_on(now, now.gate.feed(fresh.start, fresh.samples))
+                now.read_to = fresh.stop
                 if fresh.stop - level_at >= level_hop:
                     level_at = fresh.stop
                     self._tell(self._on_level, _level(now, level_hop))

@@ -73,11 +73,12 @@ class NoiseFloor:
         self._blocks: deque[np.ndarray] = deque(maxlen=max(WARM_BLOCKS, round(seconds * 10)))
         self._gathered: list[np.ndarray] = []
         self.powers = np.full(bands, LOWEST_FLOOR)
+        self._warm = False
 
     @property
     def warm(self) -> bool:
-        """Whether enough has been heard to compare anything with."""
-        return len(self._blocks) >= WARM_BLOCKS
+        """Whether enough has been heard to compare anything with; other threads look here before they take `powers`."""
+        return self._warm
 
     def hear(self, powers: np.ndarray) -> None:
         """Take in one frame `[bands]` in which nobody spoke."""
@@ -96,6 +97,7 @@ class NoiseFloor:
 
     def forget(self) -> None:
         """Start again from nothing: another device, or a stream that was interrupted."""
+        self._warm = False
         self._blocks.clear()
         self._gathered.clear()
 
@@ -104,13 +106,15 @@ class NoiseFloor:
         return float(10 * np.log10(np.mean(powers / self.powers) + 1e-12))
 
     def _settle(self) -> None:
-        if not self.warm:
+        if len(self._blocks) < WARM_BLOCKS:
+            self._warm = False
             return
         heard = np.array(self._blocks)
         usual = np.quantile(heard, FLOOR_SHARE, axis=0)
         lately = heard[-QUICK_BLOCKS:].max(axis=0)
         floor = np.minimum(usual, lately) if len(heard) >= QUICK_BLOCKS else usual
         self.powers = np.maximum(floor, LOWEST_FLOOR)
+        self._warm = True
 
 
 def unsteadiness_db(blocks: np.ndarray, floor: np.ndarray) -> float:
