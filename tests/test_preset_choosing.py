@@ -60,7 +60,7 @@ def adapter() -> Adapter:
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiming, "STEPS", 150)
+    monkeypatch.setattr(aiming, "STEPS", 100)
 
 
 @pytest.mark.slow

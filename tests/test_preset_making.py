@@ -14,7 +14,7 @@ from tiny import assert_sentence, make_tiny_preset
 
 parts.package("lightning_fabric")  # of the extra [training]
 
-from preset_program import run  # noqa: E402
+from preset_program import SMALLER, run  # noqa: E402
 
 from training.cli import main  # noqa: E402
 from training.data.store import Store  # noqa: E402
@@ -81,8 +81,11 @@ def test_as_many_voices_as_were_told_imitate_each_example(place: Path) -> None:
     assert len(Store(place / "run" / "cache", "voice", "1")) == 2 * 12
 
 
-def test_fresh_learns_anew(place: Path, tmp_path: Path) -> None:
+def test_fresh_learns_anew(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--fresh` took a finished training up again where the sounds were the same, and refused others."""
+    for module, values in SMALLER:
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
     shutil.copytree(place / "run", tmp_path / "run")
     shutil.copytree(place / "sounds", tmp_path / "sounds")
     put(tmp_path / "sounds" / "more.wav", burst(9, 0.4, 16000))
