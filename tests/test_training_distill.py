@@ -192,6 +192,7 @@ def test_from_a_folder_of_sounds_to_a_preset_that_plays(
     for option, value in (("--steps", 4), ("--guidance", 2), ("--sampler", "deis")):
         said = run(capsys, *generate, option, value)
         assert said.code == 2 and said.err.startswith(option.removeprefix("--")), said.err
+        assert option != "--guidance" or "give 1, the only one here." in said.err, "not from 1 to 1"
 
     controls = Controls(steps=8)
     changed = controls.use(preset.header)

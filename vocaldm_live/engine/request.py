@@ -255,11 +255,13 @@ def _check_edit(request: Request, edit: Edit, header: PresetHeader, sampler: str
 def _number(name: str, value: Any, low: float, high: float, unit: str = "") -> float:
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not good or not low <= value <= high:
-        raise RequestError(f"{name} is {value!r}: give a number from {low:g} to {high:g}{unit}.")
+        wanted = f"a number from {low:g} to {high:g}{unit}" if low < high else f"{low:g}, the only one here"
+        raise RequestError(f"{name} is {value!r}: give {wanted}.")
     return float(value)
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= int(value) <= high:
-        raise RequestError(f"{name} is {value!r}: give a whole number from {low} to {high}.")
+        wanted = f"a whole number from {low} to {high}" if low < high else f"{low}, the only one here"
+        raise RequestError(f"{name} is {value!r}: give {wanted}.")
     return int(value)
