@@ -13,7 +13,7 @@ from parts import package
 from test_data_arrow import images, pixels
 
 from training.cli import main
-from training.data.collection import Collection, Item
+from training.data.collection import HELD_OUT, TRAINING, Collection, Item
 from training.data.formats import read_collection
 from training.data.latents import MelLatents, open_latents
 from training.errors import DataError
@@ -72,6 +72,29 @@ def test_what_cannot_be_read_is_left_out_and_told() -> None:
     ]
     with pytest.raises(DataError, match="torn 1 is no image"):
         opened("torn 1", "torn 2")
+
+
+def test_held_out_images_that_cannot_be_read_end_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told that none is held out; those to learn from have to be readable."""
+    package("lightning_fabric")
+    from training import diffusion
+
+    told: list[str] = []
+    recipe: Any = SimpleNamespace(data=None, seconds=1.0, machine=SimpleNamespace(workers=0))
+    blueprint: Any = SimpleNamespace(encoding_base=lambda: SimpleNamespace(geometry=GEOMETRY))
+    conditioner: Any = SimpleNamespace(sounds=())
+
+    def examples(learned: str, judged: str) -> tuple[Any, Any]:
+        items = (Item(learned, split=TRAINING), Item(judged, split=HELD_OUT))
+        whole = Collection("mels", items, (), "mel", Torn())
+        monkeypatch.setattr(diffusion, "open_collection", lambda *_: whole)
+        return diffusion.open_examples(recipe, blueprint, conditioner, Path("nowhere"), told.append)
+
+    found, judged = examples("a", "torn 1")
+    assert [item.key for item in found.items] == ["a"] and judged is None
+    assert told == ["None is held out: torn 1 is no image: make the set again."]
+    with pytest.raises(DataError, match="torn 1"):
+        examples("torn 1", "a")
 
 
 @pytest.mark.slow
