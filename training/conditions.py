@@ -72,13 +72,22 @@ class Batch:
 @dataclass(frozen=True)
 class Telling:
     """imitations: share of rows whose vector is the imitation's; drop: share that gets the null; gestures: sketches;
-    voice_sketches: share of rows whose sketch is the voice's, levelled as the engine does and as long as the sound.
+    voice_sketches: share of rows whose sketch is the voice's, levelled as the engine does and as long as the sound;
+    voice_loudness: whether its loudness is the voice's too, and not that of the sound.
     """
 
     imitations: float
     drop: float
     gestures: Gestures
     voice_sketches: float = 0.0
+    voice_loudness: bool = True
+
+    def as_voice(self, own: np.ndarray, voice: np.ndarray) -> np.ndarray:
+        """How a voice moves, `[4, frames]`, told of the sound that moves as `own`, `[4, frames]`."""
+        found = Sketch.of(voice).levelled()[0].stretched(own.shape[1]).array()
+        if not self.voice_loudness:
+            found[0] = own[0]
+        return found
 
 
 def draw_batch(
@@ -109,8 +118,7 @@ def draw_batch(
         if geometry is not None:
             own = sounds.sketch(index)
             if voices and rng.random() < telling.voice_sketches:
-                voice = Sketch.of(sounds.voice_sketch(index, int(which * voices)))
-                own = voice.levelled()[0].stretched(own.shape[1]).array()
+                own = telling.as_voice(own, sounds.voice_sketch(index, int(which * voices)))
             sketch, follow = disturbed(own, rng, telling.gestures)
             curves.append(cut(sketch, start, frames, geometry))
             follows.append(follow)
@@ -118,14 +126,24 @@ def draw_batch(
 
 
 def fixed_batch(
-    sounds: EncodedSounds, rows: Sequence[tuple[int, int]], frames: int, geometry: Geometry | None
+    sounds: EncodedSounds,
+    rows: Sequence[tuple[int, int]],
+    frames: int,
+    geometry: Geometry | None,
+    telling: Telling,
 ) -> Batch:
-    """Rows that do not depend on any draw: (index, first frame), the first voice's vector, the sketch as it is."""
+    """Rows that do not depend on any draw: (index, first frame), the first voice's vector, the sketch as it is.
+
+    Of these sketches, the share that `telling` says is the first voice's, spread over the rows.
+    """
     latents, curves = [], []
-    for index, start in rows:
+    for row, (index, start) in enumerate(rows):
         latents.append(sounds.latent(index)[:, start : min(sounds.valid(index), start + frames)])
         if geometry is not None:
-            curves.append(cut(sounds.sketch(index), start, frames, geometry))
+            sketch, share = sounds.sketch(index), telling.voice_sketches
+            if sounds.imitations(index) and int((row + 1) * share) > int(row * share):
+                sketch = telling.as_voice(sketch, sounds.voice_sketch(index))
+            curves.append(cut(sketch, start, frames, geometry))
     vectors = [
         sounds.vector(index, "imitation" if sounds.imitations(index) else "reference") for index, _ in rows
     ]

@@ -18,7 +18,8 @@ class PresetRecipe(Recipe):
 
     method: lora trains small changes of attention and of what takes the condition in, full all of the UNet.
     budget.minutes: for everything, from reading the folder to writing the preset. examples: at most so many are
-    made, each imitated by so many voices; gestures: that it is judged by; listeners: beside the base's own and the
+    made, each imitated by so many voices; voice_sketches: share that learns from brightness and pitch of the voice, as
+    they come at play, and not of the sound; gestures: that it is judged by; listeners: beside the base's own and the
     fingerprint. Its stages are one process's: there are no devices and nodes to choose.
     """
 
@@ -35,6 +36,7 @@ class PresetRecipe(Recipe):
     rank: Count = 16
     examples: Count = 2000
     voices: Count = 1
+    voice_sketches: Share = 0.6
     gestures: Count = 48
     bank: Annotated[int, Field(ge=0)] = 16
     listeners: tuple[str, ...] = ()

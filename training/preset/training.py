@@ -31,4 +31,6 @@ def denoiser_recipe(recipe: PresetRecipe, minutes: float) -> VocalDMRecipe:
         base=recipe.base,
         train=("film", "attention") if recipe.method == "lora" else ("all",),
         rank=recipe.rank,
+        voice_sketches=recipe.voice_sketches,
+        voice_loudness=False,
     )

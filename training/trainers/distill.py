@@ -170,7 +170,7 @@ class DistillTrainer:
         """Sounds that are the same for every run on them: as many as the bank holds, spread over all, their beginnings."""
         frames, count = max(self.recipe.lengths), min(self.recipe.bank, len(sounds))
         indices = np.unique(np.linspace(0, len(sounds) - 1, count).round().astype(int)).tolist()
-        return fixed_batch(sounds, [(index, 0) for index in indices], frames, self.geometry)
+        return fixed_batch(sounds, [(index, 0) for index in indices], frames, self.geometry, self.telling)
 
     def validate(self, averaged: Mapping[str, nn.Module]) -> Mapping[str, float]:
         """How far the student ends from where the teacher ends, of how far the teacher would in as few steps.

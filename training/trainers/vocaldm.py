@@ -55,7 +55,9 @@ class VocalDMTrainer:
         self.schedule, self.prediction = base.schedule, base.prediction
         self.unet, self.adapter = self._made()
         self.geometry: Geometry | None = base.geometry if isinstance(self.unet, SketchUNet) else None
-        self.telling = Telling(recipe.imitations, recipe.drop, recipe.gestures, recipe.voice_sketches)
+        self.telling = Telling(
+            recipe.imitations, recipe.drop, recipe.gestures, recipe.voice_sketches, recipe.voice_loudness
+        )
         self.networks: Mapping[str, nn.Module] = {}
         self.frozen: Mapping[str, nn.Module] = {}
         self._divide()
@@ -240,7 +242,7 @@ class VocalDMTrainer:
             for index in indices.tolist():
                 spare = max(0, judged.valid(index) - frames)
                 rows.append((index, spare * turn // max(1, turns - 1)))
-        return fixed_batch(judged, rows[: told.bank], frames, self.geometry)
+        return fixed_batch(judged, rows[: told.bank], frames, self.geometry, self.telling)
 
     def validate(self, averaged: Mapping[str, nn.Module]) -> Mapping[str, float]:
         """Error on the bank, of its noisy and its clean part, and without the vector: `_null`."""

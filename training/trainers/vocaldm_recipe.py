@@ -43,7 +43,8 @@ class VocalDMRecipe(Recipe):
     voices: how many are rendered of a sound without a recorded imitation. lengths: latent frames of an example, one
     of them a step. imitations: share of examples that are told by the imitation's tower; drop: share that is told
     nothing, the base's null in the vector's place; voice_sketches: share that moves as a voice does, the others as
-    the sound itself; both disturbed by `gestures`.
+    the sound itself; both disturbed by `gestures`; voice_loudness: whether the former have the voice's loudness too,
+    and not the sound's, which is what a clip is to follow.
 
     toward_base: weight of the squared distance from the base's weights (L2-SP, arXiv 1802.01483). least_vae_db: how
     well the base's VAE has to know the sounds. held_out: another set to judge by; bank: how many examples judge.
@@ -70,6 +71,7 @@ class VocalDMRecipe(Recipe):
     drop: Share = 0.15
     gestures: Gestures = Gestures()
     voice_sketches: Share = 0.0
+    voice_loudness: bool = True
     voices: Count = 1
     toward_base: Annotated[float, Field(ge=0)] = 0.0
     least_vae_db: float | None = 6.0
