@@ -40,6 +40,17 @@ def launched(machine: Machine) -> Fabric:
     return fabric
 
 
+def disconnect(fabric: Fabric) -> None:
+    """Close what connects the processes of a run, which are several or one.
+
+    Fabric leaves gloo's open, and a process that ends with its threads under way may be aborted by them, all done or not.
+    """
+    import torch.distributed as distributed
+
+    if fabric.world_size > 1 and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def in_first_process(fabric: Fabric, action: Callable[[], None]) -> None:
     """Do something in the first process while the others wait; where it raises a sentence there, all of them do.
 

@@ -17,7 +17,7 @@ from training.checkpoint import CHECKPOINT_FILE, load, newest, save
 from training.draws import Draws
 from training.errors import RunError
 from training.journal import Journal
-from training.launch import in_first_process, launched
+from training.launch import disconnect, in_first_process, launched
 from training.moving_average import MovingAverage
 from training.recipe import Every, Recipe
 from training.runfolder import ENDED, LISTENING, begin_run, check_run, held, state_of, write_run
@@ -49,13 +49,14 @@ def train(make: Callable[[Fabric], Trainer], recipe: Recipe, folder: Path, fresh
     if recipe.machine.threads:
         torch.set_num_threads(recipe.machine.threads)
     fabric = launched(recipe.machine)
-    if recipe.batch < fabric.world_size:
-        raise RunError(
-            f"A batch of {recipe.batch} has no row for each of {fabric.world_size} processes; set batch to "
-            f"{fabric.world_size} or more, or start fewer processes."
-        )
     folder = Path(folder)
     with ExitStack() as lock:
+        lock.callback(disconnect, fabric)
+        if recipe.batch < fabric.world_size:
+            raise RunError(
+                f"A batch of {recipe.batch} has no row for each of {fabric.world_size} processes; set batch to "
+                f"{fabric.world_size} or more, or start fewer processes."
+            )
 
         def take() -> None:
             lock.enter_context(held(folder))
