@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,12 @@ def daemon(place: Path) -> Iterator[Daemon]:
         yield made
 
 
-def only_clip(place: Path) -> Path:
-    (clip,) = (place / "outbox").glob("*.wav")
+def only_clip(place: Path, seconds: float = 0.0) -> Path:
+    """The clip in the outbox, which may still be on its way there for so many seconds."""
+    until = time.monotonic() + seconds
+    while not (clips := list((place / "outbox").glob("*.wav"))) and time.monotonic() < until:
+        time.sleep(0.05)
+    (clip,) = clips
     return clip
 
 
@@ -60,5 +65,6 @@ def test_sclang_takes_a_clips_samples_from_the_daemon(place: Path, daemon: Daemo
         line = language.wait_for("WROTE")
     taken = out.read_bytes()
     assert line.split()[-1] == hashlib.sha256(taken).hexdigest()
-    written = soundfile.read(only_clip(place))[0]
+    # Samples leave while the clip is decoded: its file comes after them.
+    written = soundfile.read(only_clip(place, 30.0))[0]
     assert np.abs(np.frombuffer(taken, "<i2") / 32767 - written).max() < 1e-4
