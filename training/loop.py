@@ -50,8 +50,8 @@ def train(make: Callable[[Fabric], Trainer], recipe: Recipe, folder: Path, fresh
         torch.set_num_threads(recipe.machine.threads)
     fabric = launched(recipe.machine)
     folder = Path(folder)
-    with ExitStack() as lock:
-        lock.callback(disconnect, fabric)
+    with ExitStack() as ending:
+        ending.callback(disconnect, fabric)
         if recipe.batch < fabric.world_size:
             raise RunError(
                 f"A batch of {recipe.batch} has no row for each of {fabric.world_size} processes; set batch to "
@@ -59,7 +59,7 @@ def train(make: Callable[[Fabric], Trainer], recipe: Recipe, folder: Path, fresh
             )
 
         def take() -> None:
-            lock.enter_context(held(folder))
+            ending.enter_context(held(folder))
             check_run(folder, recipe, fresh)
 
         in_first_process(fabric, take)
